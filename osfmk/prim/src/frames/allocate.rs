@@ -1,0 +1,341 @@
+//! Allocation: reserve classes, the count of free frames, waiting for more.
+//!
+//! The count is taken first, by compare-and-swap against the floor of the reserve class; whoever got a count finds a
+//! frame in a cache or in the free lists. So the classes cost one atomic operation, and the floors are exact.
+//!
+//! ```text
+//!  free frames   0 ......... pageout .... pager ...... normal ........ low ....... target
+//!                Kernel may   Pageout      Pager        everybody      page-out    page-out
+//!                go to 0      stops here   stops here   stops here     is woken    may rest
+//! ```
+//!
+//! XNU counterpart: `vm_page_grab_options`, `vm_page_free_reserved`, `vm_page_free_target`, `VM_PAGE_WAIT`.
+
+use core::sync::atomic::{AtomicUsize, Ordering};
+
+use machine::FrameNumber;
+
+use super::buddy::{Buddy, ORDERS};
+use super::record::{FrameState, PageRecord};
+use super::{ContiguousFrames, OwnedFrame, account, cache, map, pinned, queues};
+use crate::clock::Deadline;
+use crate::lock::{Rank, SpinLock};
+use crate::thread::injection::{self, Site};
+use crate::thread::privilege;
+use crate::wait::{Interruptible, Wait, WaitQueue};
+
+/// What an allocation is for; it decides how many frames must stay free for others.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Reserve {
+    /// Anything a program asked for.
+    Normal,
+    /// Work of a pager that frees memory in the end.
+    Pager,
+    /// The page-out path.
+    #[doc(alias = "VM_PAGE_GRAB_Q_LOCK_HELD")]
+    Pageout,
+    /// What the kernel cannot refuse; may take the last frame.
+    Kernel,
+}
+
+/// No frame may be had for this class. Wait without locks, then start again.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct OutOfFrames;
+
+/// The thresholds, in frames.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Targets {
+    /// `Reserve::Pageout` leaves this many.
+    pub pageout: usize,
+    /// `Reserve::Pager` leaves this many.
+    pub pager: usize,
+    /// `Reserve::Normal` leaves this many.
+    #[doc(alias = "vm_page_free_reserved")]
+    pub normal: usize,
+    /// Below this page-out is woken.
+    #[doc(alias = "vm_page_free_min")]
+    pub low: usize,
+    /// Page-out works until this many are free.
+    #[doc(alias = "vm_page_free_target")]
+    pub target: usize,
+}
+
+static BUDDY: SpinLock<Buddy> = SpinLock::new(Rank::Frames, Buddy::new());
+/// Frames that are free and that nobody has claimed.
+static FREE: AtomicUsize = AtomicUsize::new(0);
+static TARGETS: spin::Once<Targets> = spin::Once::new();
+
+/// Threads that wait for free frames, and how many, so that freeing looks at a word only.
+static FRAME_WAITERS: WaitQueue = WaitQueue::new();
+static WAITING: AtomicUsize = AtomicUsize::new(0);
+/// Whoever makes room waits here for a shortage.
+static SHORTAGE: WaitQueue = WaitQueue::new();
+static SHORTAGE_POSTED: AtomicUsize = AtomicUsize::new(0);
+
+/// The thresholds of this machine.
+pub fn targets() -> Targets {
+    *TARGETS.get().expect("frames are installed during start-up")
+}
+
+pub(super) fn set_targets(usable: usize) {
+    let normal = (usable / 64).clamp(16, 2048);
+    let targets = Targets {
+        pageout: normal / 4,
+        pager: normal / 2,
+        normal,
+        low: 2 * normal,
+        target: 3 * normal,
+    };
+    TARGETS.call_once(|| targets);
+}
+
+/// Free frames.
+#[doc(alias = "vm_page_free_count")]
+pub fn available() -> usize {
+    FREE.load(Ordering::Relaxed)
+}
+
+/// How many more frames should be free; 0 when page-out may rest.
+pub fn frames_below_target() -> usize {
+    targets().target.saturating_sub(available())
+}
+
+/// One frame with undefined contents.
+#[doc(alias = "vm_page_grab")]
+#[doc(alias = "vm_page_grab_options")]
+pub fn allocate(reserve: Reserve) -> Result<OwnedFrame, OutOfFrames> {
+    claim(1, reserve)?;
+    let frame = take_one();
+    Ok(own(frame))
+}
+
+/// One frame filled with zeroes.
+#[doc(alias = "vm_page_zero_fill")]
+pub fn allocate_zeroed(reserve: Reserve) -> Result<OwnedFrame, OutOfFrames> {
+    let mut frame = allocate(reserve)?;
+    super::zero(&mut frame);
+    Ok(frame)
+}
+
+/// `2^order` frames in a row, aligned to their size, with undefined contents.
+#[doc(alias = "vm_page_find_contiguous")]
+#[doc(alias = "cpm_allocate")]
+pub fn allocate_contiguous(
+    order: usize,
+    reserve: Reserve,
+) -> Result<ContiguousFrames, OutOfFrames> {
+    if order >= ORDERS {
+        return Err(OutOfFrames);
+    }
+    claim(1 << order, reserve)?;
+    let first = take_block(order).or_else(|| {
+        cache::drain(&BUDDY);
+        take_block(order)
+    });
+    let Some(first) = first else {
+        unclaim(1 << order);
+        return Err(OutOfFrames);
+    };
+    for i in 0..1 << order {
+        account(map().record(FrameNumber(first + i)), FrameState::Owned);
+    }
+    Ok(ContiguousFrames::new(FrameNumber(first), order))
+}
+
+/// Registers the current thread to be woken when this class may have a frame again. The usual loop: try, register,
+/// look whether there are some now, drop locks, block, start again; this function does the look: `None` means try at
+/// once.
+#[doc(alias = "vm_page_wait")]
+pub fn wait_for_frames(
+    reserve: Reserve,
+    interruptible: Interruptible,
+    deadline: Option<Deadline>,
+) -> Option<FrameWait> {
+    WAITING.fetch_add(1, Ordering::SeqCst);
+    let wait = FrameWait {
+        wait: Some(FRAME_WAITERS.assert_wait(interruptible, deadline)),
+    };
+    post_shortage();
+    if FREE.load(Ordering::SeqCst) > floor(reserve) {
+        None
+    } else {
+        Some(wait)
+    }
+}
+
+/// A registered wait for frames.
+pub struct FrameWait {
+    wait: Option<Wait>,
+}
+
+impl FrameWait {
+    /// Blocks until frames were freed.
+    pub fn block(mut self) -> crate::wait::WaitResult {
+        self.wait
+            .take()
+            .map_or(crate::wait::WaitResult::Awakened, Wait::block)
+    }
+}
+
+impl Drop for FrameWait {
+    fn drop(&mut self) {
+        drop(self.wait.take());
+        WAITING.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// Registers the page-out thread to be woken when free frames fall below the low mark; completed at once if they are
+/// below it now.
+#[doc(alias = "vm_pageout_scan")]
+pub fn wait_for_shortage(interruptible: Interruptible, deadline: Option<Deadline>) -> Wait {
+    let wait = SHORTAGE.assert_wait(interruptible, deadline);
+    SHORTAGE_POSTED.store(0, Ordering::SeqCst);
+    if available() < targets().low {
+        post_shortage();
+    }
+    wait
+}
+
+fn post_shortage() {
+    if SHORTAGE_POSTED.swap(1, Ordering::SeqCst) == 0 {
+        SHORTAGE.wake_all();
+    }
+}
+
+fn floor(reserve: Reserve) -> usize {
+    let Some(targets) = TARGETS.get() else {
+        return 0;
+    };
+    match privilege::effective(reserve) {
+        Reserve::Normal => targets.normal,
+        Reserve::Pager => targets.pager,
+        Reserve::Pageout => targets.pageout,
+        Reserve::Kernel => 0,
+    }
+}
+
+/// Whether `count` frames could be claimed for this class now.
+pub(crate) fn has_room(count: usize, reserve: Reserve) -> bool {
+    available() >= floor(reserve) + count
+}
+
+fn claim(count: usize, reserve: Reserve) -> Result<(), OutOfFrames> {
+    if injection::strikes(Site::Frames) {
+        return Err(OutOfFrames);
+    }
+    let needed = floor(reserve) + count;
+    let take = |free: usize| (free >= needed).then(|| free - count);
+    match FREE.fetch_update(Ordering::Acquire, Ordering::Relaxed, take) {
+        Ok(before) => {
+            if TARGETS
+                .get()
+                .is_some_and(|targets| before - count < targets.low)
+            {
+                post_shortage();
+            }
+            Ok(())
+        }
+        Err(_) => {
+            post_shortage();
+            Err(OutOfFrames)
+        }
+    }
+}
+
+/// Makes claimed frames free for others, and wakes who waits for some.
+fn unclaim(count: usize) {
+    FREE.fetch_add(count, Ordering::SeqCst);
+    if WAITING.load(Ordering::SeqCst) != 0 {
+        FRAME_WAITERS.wake_all();
+    }
+}
+
+/// A frame for a claim. It exists; it may be on its way between a cache and the lists for a moment.
+fn take_one() -> u32 {
+    loop {
+        if let Some(frame) = cache::take(&BUDDY) {
+            return frame;
+        }
+        cache::drain(&BUDDY);
+        core::hint::spin_loop();
+    }
+}
+
+fn take_block(order: usize) -> Option<u32> {
+    BUDDY.lock().take(map(), order)
+}
+
+fn own(frame: u32) -> OwnedFrame {
+    let record = map().record(FrameNumber(frame));
+    debug_assert!(record.state().is_free());
+    reset(record);
+    account(record, FrameState::Owned);
+    OwnedFrame::adopt(FrameNumber(frame))
+}
+
+/// A frame starts without a past.
+fn reset(record: &PageRecord) {
+    record.flags.store(0, Ordering::Relaxed);
+    record.pv.generation.store(0, Ordering::Relaxed);
+    debug_assert_eq!(record.pins.load(Ordering::Relaxed), 0);
+    debug_assert_eq!(record.owner.load(Ordering::Relaxed), 0);
+}
+
+/// Frees a frame that nobody owns any more, or leaves that to its last pin.
+#[doc(alias = "vm_page_free")]
+#[doc(alias = "vm_page_release")]
+pub(crate) fn release_one(frame: FrameNumber) {
+    let record = map().record(frame);
+    queues::forget(frame, record);
+    debug_assert_eq!(
+        record.pv.word.load(Ordering::Relaxed),
+        0,
+        "freeing {frame:?}, which is mapped"
+    );
+    if pinned::linger(record) {
+        return;
+    }
+    free_now(frame, record);
+}
+
+/// Frees a frame at the end of its last pin.
+pub(super) fn free_now(frame: FrameNumber, record: &PageRecord) {
+    record.pv.clear_attributes(!(1 << 31));
+    record.flags.store(0, Ordering::Relaxed);
+    account(record, FrameState::Cached);
+    cache::give(&BUDDY, frame.0);
+    unclaim(1);
+}
+
+/// Frees a run of frames.
+pub(super) fn release_block(first: FrameNumber, order: usize) {
+    for i in 0..1 << order {
+        account(map().record(FrameNumber(first.0 + i)), FrameState::FreeTail);
+    }
+    BUDDY.lock().give(map(), first.0, order);
+    unclaim(1 << order);
+}
+
+/// Start-up: gives `[start, end)` to the free lists in the largest blocks that fit. The frames were not counted yet.
+pub(super) fn release_run_at_boot(start: u32, end: u32) {
+    let mut buddy = BUDDY.lock();
+    let mut at = start;
+    while at < end {
+        let aligned = (at.trailing_zeros() as usize).min(ORDERS - 1);
+        let fits = (end - at).ilog2() as usize;
+        let order = aligned.min(fits);
+        buddy.give(map(), at, order);
+        at += 1 << order;
+    }
+    drop(buddy);
+    FREE.fetch_add((end - start) as usize, Ordering::SeqCst);
+}
+
+/// Checks the free lists; the number of frames in them and in the caches, to be compared with the count.
+pub(super) fn validate() -> usize {
+    let buddy = BUDDY.lock();
+    buddy.validate(map());
+    let listed = buddy.frames();
+    drop(buddy);
+    listed + cache::frames()
+}

@@ -1,0 +1,3 @@
+//! The table of trace events. It stands in `mach`, because programs that read the trace need it too.
+
+pub use mach::trace::{Event, TABLE};
