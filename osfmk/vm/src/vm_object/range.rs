@@ -1,0 +1,276 @@
+//! Operations on a range of an object's pages.
+//!
+//! None waits. Ranges are in bytes, start aligned; the end is rounded up. XNU counterpart: `vm_object_coalesce`,
+//! `vm_object_pmap_protect`, `vm_object_deactivate_pages`, `vm_map_page_range_info_internal`, `vm_object_page_remove`.
+
+use mach::page_info::PageDisposition;
+use mach::{KernReturn, VmBehavior, VmProt};
+use machine::page::{PAGE_SHIFT, PAGE_SIZE};
+use prim::frames::{self, PageFlags};
+
+use super::step::Level;
+use super::{Chain, ObjectRef, chain};
+use crate::memory_object::requests::Settlement;
+use crate::vm_fault::{FaultOptions, grab, resolve};
+use crate::vm_page;
+
+/// The pages of a byte range.
+fn page_range(offset: u64, size: u64) -> (u64, u64) {
+    (
+        offset >> PAGE_SHIFT,
+        offset.saturating_add(size).div_ceil(PAGE_SIZE as u64),
+    )
+}
+
+impl ObjectRef {
+    /// May the entry that ends at `offset + previous_size` of this object grow by `next_size`? If so the object covers
+    /// the new range, and nothing stale is in it.
+    #[doc(alias = "vm_object_coalesce")]
+    pub fn coalesce(&self, offset: u64, previous_size: u64, next_size: u64) -> bool {
+        let Some(end) = offset.checked_add(previous_size) else {
+            return false;
+        };
+        let Some(new_end) = end.checked_add(next_size) else {
+            return false;
+        };
+        let mut state = self.lock();
+        let alone = self.is_internal() && self.reference_count() == 1;
+        if !alone
+            || state.shadow.is_some()
+            || state.has_copy()
+            || state.true_share
+            || state.shadow_severed
+        {
+            return false;
+        }
+        let (first, last) = page_range(end, next_size);
+        while let Some((page, _)) = vm_page::next(&state.pages, first, last) {
+            vm_page::discard(&mut state.pages, page);
+        }
+        state.size = state.size.max(new_end);
+        true
+    }
+
+    /// Lowers every mapping of the resident pages in the range to `prot` at most.
+    #[doc(alias = "vm_object_pmap_protect")]
+    pub fn protect_range(&self, offset: u64, size: u64, prot: VmProt) {
+        let (first, end) = page_range(offset, size);
+        let state = self.lock();
+        for (_, frame) in vm_page::pages_in(&state.pages, first, end) {
+            pmap::page_protect(frame, prot);
+        }
+    }
+
+    /// What is known of one page, seen through the chain.
+    #[doc(alias = "vm_page_info")]
+    #[doc(alias = "vm_map_page_range_info_internal")]
+    pub fn page_disposition(&self, offset: u64) -> PageDisposition {
+        let mut chain = Chain::begin(self.object().clone(), offset >> PAGE_SHIFT);
+        loop {
+            let current = chain.current();
+            let external = if current.pager.is_some() {
+                PageDisposition::EXTERNAL
+            } else {
+                PageDisposition::empty()
+            };
+            if let Some(frame) = current.pages.lookup(vm_page::index(chain.page())) {
+                let copied = chain.level() == Level::Top && current.shadow.is_some();
+                let copied = if copied {
+                    PageDisposition::COPIED
+                } else {
+                    PageDisposition::empty()
+                };
+                return external | copied | describe(&current.pages, frame);
+            }
+            if current.pager.is_some() {
+                let there = chain.page() < current.page_count();
+                return if there {
+                    external | PageDisposition::PAGED_OUT
+                } else {
+                    external
+                };
+            }
+            if !chain.descend() {
+                return external;
+            }
+        }
+    }
+
+    /// Throws the pages of anonymous memory away that nobody else can see; otherwise does nothing.
+    #[doc(alias = "vm_object_deactivate_pages")]
+    pub fn discard(&self, offset: u64, size: u64) {
+        let mut state = self.lock();
+        let alone = self.is_internal()
+            && self.reference_count() == 1
+            && state.shadow.is_none()
+            && !state.has_copy();
+        if !alone {
+            return;
+        }
+        let (mut next, end) = page_range(offset, size);
+        while let Some((page, frame)) = vm_page::next(&state.pages, next, end) {
+            next = page + 1;
+            if frames::wire_count(frame) == 0 {
+                vm_page::discard(&mut state.pages, page);
+            }
+        }
+    }
+
+    /// The resident pages of the range go first when frames run short; their data is kept.
+    #[doc(alias = "vm_object_deactivate_pages")]
+    pub fn deactivate(&self, offset: u64, size: u64) {
+        let (mut next, end) = page_range(offset, size);
+        let internal = self.is_internal();
+        let mut state = self.lock();
+        while let Some((page, frame)) = vm_page::next(&state.pages, next, end) {
+            next = page + 1;
+            vm_page::deactivate(&mut state.pages, frame, internal);
+        }
+    }
+
+    /// Throws out what can be thrown out without loss: clean, unpinned, unwired pages of an object with a pager.
+    /// How many there were.
+    #[doc(alias = "vm_object_update")]
+    pub fn flush(&self, first: u64, end: u64) -> usize {
+        if self.is_internal() {
+            return 0;
+        }
+        let mut state = self.lock();
+        let mut next = first;
+        let mut flushed = 0;
+        while let Some((page, frame)) = vm_page::next(&state.pages, next, end) {
+            next = page + 1;
+            // Only after the mappings are gone is it known whether the page was written.
+            pmap::disconnect(frame);
+            if vm_page::is_reclaimable(&state.pages, frame) {
+                vm_page::discard(&mut state.pages, page);
+                flushed += 1;
+            }
+        }
+        flushed
+    }
+
+    /// Throws out every clean page: what the `purge` command asks for. How many there were.
+    pub fn purge(&self) -> usize {
+        self.flush(0, u64::MAX)
+    }
+
+    /// Starts requests for absent pages of an object with a pager; waits for nothing.
+    pub fn will_need(&self, offset: u64, size: u64) {
+        let (first, end) = page_range(offset, size);
+        let mut page = first;
+        while page < end {
+            let demand = resolve::Demand {
+                object: self,
+                offset: page << PAGE_SHIFT,
+                access: VmProt::READ,
+                protection: VmProt::READ,
+                behavior: VmBehavior::Sequential,
+                window: offset..end << PAGE_SHIFT,
+                purpose: resolve::Purpose::Io,
+            };
+            match resolve::start(&demand, FaultOptions::USER) {
+                resolve::Started::Asked { end } => page = end.max(page + 1),
+                resolve::Started::There => page += 1,
+                resolve::Started::Stopped => return,
+            }
+        }
+    }
+
+    /// New size of the contents; see `MemoryControl::set_size`.
+    pub(crate) fn set_size(&self, size: u64) -> Result<(), KernReturn> {
+        loop {
+            let frame = grab(FaultOptions::UNINTERRUPTIBLE)?;
+            let mut state = self.lock();
+            match truncate(&mut state, size, frame) {
+                Ok(()) => {
+                    drop(state);
+                    self.object().wake_everyone();
+                    return Ok(());
+                }
+                Err(Contended) => {
+                    drop(state);
+                    prim::thread::yield_now();
+                }
+            }
+        }
+    }
+}
+
+/// The copy object was locked.
+struct Contended;
+
+/// Sets the size of a locked object; drops or pushes what lies beyond it. `spare` is for pushing the last page.
+fn truncate(
+    state: &mut super::Locked,
+    size: u64,
+    mut spare: frames::OwnedFrame,
+) -> Result<(), Contended> {
+    let old_size = state.size;
+    if size < old_size {
+        let mut copy = match state.copy_object() {
+            Some(copy) => Some(chain::try_lock(copy).ok_or(Contended)?),
+            None => None,
+        };
+        let covered = state.copy_pages;
+        let first = size.div_ceil(PAGE_SIZE as u64);
+        while let Some((page, _)) = vm_page::next(&state.pages, first, u64::MAX) {
+            let Some(owned) = vm_page::take(&mut state.pages, page) else {
+                break;
+            };
+            // The copy object goes on showing the old page: it moves there.
+            if let Some(copy) = copy.as_mut().filter(|_| page < covered) {
+                let _ = copy.pages.insert(vm_page::index(page), owned);
+            }
+        }
+        let (last, valid) = (size >> PAGE_SHIFT, (size % PAGE_SIZE as u64) as usize);
+        let partial = state
+            .pages
+            .lookup(vm_page::index(last))
+            .filter(|_| valid != 0);
+        if let Some(frame) = partial {
+            if let Some(copy) = copy
+                .as_mut()
+                .filter(|copy| last < covered && copy.pages.lookup(vm_page::index(last)).is_none())
+            {
+                frames::copy(&mut spare, &state.pages.source(frame));
+                pmap::disconnect(frame);
+                let _ = copy.pages.insert(vm_page::index(last), spare);
+            }
+            state.pages.pin(frame).zero_part(valid, PAGE_SIZE - valid);
+        }
+    }
+    state.size = size;
+    if let Some(pager) = state.pager.as_mut() {
+        let pages = size.div_ceil(PAGE_SIZE as u64);
+        pager.requests.settle_range(
+            pages,
+            u64::MAX,
+            Settlement::Failed(KernReturn::MEMORY_ERROR),
+        );
+    }
+    Ok(())
+}
+
+fn describe(pages: &frames::PageList, frame: frames::FrameNumber) -> PageDisposition {
+    let mut disposition = PageDisposition::PRESENT;
+    let flags = pages.flags(frame);
+    if flags.contains(PageFlags::REFERENCED)
+        || pmap::refmod(frame).contains(pmap::RefMod::REFERENCED)
+    {
+        disposition |= PageDisposition::REFERENCED;
+    }
+    if vm_page::is_dirty(pages, frame) {
+        disposition |= PageDisposition::DIRTY;
+    }
+    if flags.contains(PageFlags::SPECULATIVE) {
+        disposition |= PageDisposition::SPECULATIVE;
+    }
+    if flags.contains(PageFlags::CS_VALIDATED) {
+        disposition |= PageDisposition::CS_VALIDATED;
+    }
+    if flags.contains(PageFlags::CS_TAINTED) {
+        disposition |= PageDisposition::CS_TAINTED;
+    }
+    disposition
+}

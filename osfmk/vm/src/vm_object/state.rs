@@ -1,0 +1,132 @@
+//! What an object's lock guards.
+//!
+//! Main types: [`ObjectState`], [`Children`], [`PagerState`]. Neighbours: everything in this directory.
+//! It decides nothing; invariants are stated here and checked in [`super::validate`].
+//! XNU counterpart: the fields of `struct vm_object`.
+
+use alloc::boxed::Box;
+use alloc::sync::{Arc, Weak};
+
+use mach::CopyStrategy;
+use machine::page::PAGE_SHIFT;
+use prim::frames::PageList;
+
+use super::cluster::ReadAhead;
+use super::{ObjectRef, VmObject};
+use crate::memory_object::requests::RequestTable;
+use crate::memory_object::{Attributes, MemoryControl, Pager};
+
+/// The mutable part of an object. Every field is guarded by the object's lock.
+pub(crate) struct ObjectState {
+    /// Resident pages, by page index in the object. A page is in at most one object at one index.
+    pub(crate) pages: PageList,
+    /// Internal objects: a multiple of the page size. Objects with a pager: the exact size of the contents.
+    pub(crate) size: u64,
+    /// Where absent pages of an internal object are looked for; it holds a counted reference.
+    pub(crate) shadow: Option<ObjectRef>,
+    /// What to add to an offset here to get the offset in `shadow`. Page aligned.
+    pub(crate) shadow_offset: u64,
+    /// The objects whose `shadow` this is.
+    pub(crate) children: Children,
+    /// The latest copy object (XNU: `vo_copy`): one of the children, into which old pages are pushed before a
+    /// write. It holds the reference, so this is weak.
+    pub(crate) copy: Weak<VmObject>,
+    /// Pages that `copy` shows. Only grows while that copy object is the latest.
+    pub(crate) copy_pages: u64,
+    /// How this object is copied.
+    pub(crate) copy_strategy: CopyStrategy,
+    /// False once termination has begun.
+    pub(crate) alive: bool,
+    /// Shared between maps or wired: never copied symmetrically again.
+    pub(crate) true_share: bool,
+    /// Its shadow was cut off by a purge: what is absent is lost, not zero.
+    pub(crate) shadow_severed: bool,
+    /// Page that defeated the last attempt to bypass this object's shadow; a hint.
+    pub(crate) cow_hint: u64,
+    /// How often termination has tried to have dirty pages written.
+    pub(crate) closing: u8,
+    /// Pattern of the requests made so far.
+    pub(crate) read_ahead: ReadAhead,
+    /// The pager's side; `None` for internal objects.
+    pub(crate) pager: Option<Box<PagerState>>,
+}
+
+/// The children of an object: how many, and the exclusive-or of their numbers. With one child left the
+/// latter *is* the child's number, which is all that collapse needs; no list, no allocation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Children {
+    count: u32,
+    mix: u64,
+}
+
+impl Children {
+    pub(crate) fn add(&mut self, child: u64) {
+        self.count += 1;
+        self.mix ^= child;
+    }
+
+    pub(crate) fn remove(&mut self, child: u64) {
+        debug_assert!(self.count > 0, "a child leaves a childless object");
+        self.count -= 1;
+        self.mix ^= child;
+    }
+
+    pub(crate) fn count(&self) -> u32 {
+        self.count
+    }
+
+    /// The number of the only child.
+    pub(crate) fn only(&self) -> Option<u64> {
+        (self.count == 1).then_some(self.mix)
+    }
+}
+
+/// How far the protocol with the pager has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// `init` is posted; faults wait.
+    Created,
+    /// The pager has set the attributes.
+    Ready,
+    /// The pager died, refused, destroyed the object or timed out while opening it.
+    Dead,
+}
+
+/// What an object with a pager has besides.
+pub(crate) struct PagerState {
+    /// Where to post; replaced when a stand-in takes over.
+    pub(crate) pager: Arc<dyn Pager>,
+    /// The object's control, as the pager knows it.
+    pub(crate) control: Arc<MemoryControl>,
+    /// Changes when the pager is replaced: an older control is refused.
+    pub(crate) epoch: u64,
+    /// Where the protocol stands.
+    pub(crate) phase: Phase,
+    /// When waiting for `Ready` is over, in clock ticks.
+    pub(crate) opening_deadline: u64,
+    /// What the pager and the owner have set.
+    pub(crate) attributes: Attributes,
+    /// Outstanding requests.
+    pub(crate) requests: RequestTable,
+    /// The generation of the latest cleaning.
+    pub(crate) cleaning: u64,
+    /// Pages lent to the pager and not acknowledged.
+    pub(crate) pages_cleaning: u32,
+}
+
+impl ObjectState {
+    /// Pages that the object covers: the last one may be partly past the end of the contents.
+    pub(crate) fn page_count(&self) -> u64 {
+        self.size.div_ceil(1 << PAGE_SHIFT)
+    }
+
+    /// The copy object, if it still lives.
+    pub(crate) fn copy_object(&self) -> Option<Arc<VmObject>> {
+        self.copy.upgrade().filter(|copy| copy.references() > 0)
+    }
+
+    /// Is some copy object alive that must see old contents?
+    pub(crate) fn has_copy(&self) -> bool {
+        self.copy_object().is_some()
+    }
+}

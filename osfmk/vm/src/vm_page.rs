@@ -1,0 +1,150 @@
+//! The few things `vm` says about single pages: dirty, reclaimable, used, thrown away.
+//!
+//! Page records, lists and queues are `prim::frames`; mappings are `pmap`. Here they come together. A page's frame
+//! is disconnected before it leaves its object.
+//!
+//! Queues of resident, unwired pages:
+//!
+//! ```text
+//!   read ahead ─▶ speculative ──used──▶ active ──aged (vm_pageout)──▶ inactive (file | anonymous) ──▶ reclaimed
+//!                     └────────────────── taken first ───────────────────────────────────────────────▶
+//! ```
+//!
+//! Locks: `&PageList`, `&mut PageList` mean that the object's lock is held.
+//! XNU counterpart: `vm_resident.c`.
+
+use mach::VmProt;
+use pmap::RefMod;
+use prim::frames::queues::{self, PageQueue};
+use prim::frames::{self, FrameNumber, OwnedFrame, PageFlags, PageIndex, PageList};
+
+/// A page number as an index.
+pub(crate) const fn index(page: u64) -> PageIndex {
+    PageIndex(page)
+}
+
+/// The pages of a list in order.
+pub(crate) fn pages(list: &PageList) -> impl Iterator<Item = (u64, FrameNumber)> + '_ {
+    list.iter().map(|(index, frame)| (index.0, frame))
+}
+
+/// The pages of `first..end` in order.
+pub(crate) fn pages_in(
+    list: &PageList,
+    first: u64,
+    end: u64,
+) -> impl Iterator<Item = (u64, FrameNumber)> + '_ {
+    list.range(PageIndex(first), PageIndex(end))
+        .map(|(index, frame)| (index.0, frame))
+}
+
+/// The first page at or after `first`, before `end`.
+pub(crate) fn next(list: &PageList, first: u64, end: u64) -> Option<(u64, FrameNumber)> {
+    let (index, frame) = list.first_from(PageIndex(first))?;
+    (index.0 < end).then_some((index.0, frame))
+}
+
+/// Moves a page to another object; the caller has seen that there is none.
+pub(crate) fn transfer(from: &mut PageList, page: u64, to: &mut PageList, target: u64) {
+    let moved = from.transfer(PageIndex(page), to, PageIndex(target));
+    debug_assert!(moved, "page {page} could not move to {target}");
+}
+
+/// Takes a page out of its object: no mapping of it is left.
+#[doc(alias = "vm_page_remove")]
+pub(crate) fn take(list: &mut PageList, page: u64) -> Option<OwnedFrame> {
+    let frame = list.lookup(PageIndex(page))?;
+    pmap::disconnect(frame);
+    list.remove(PageIndex(page))
+}
+
+/// Throws a page away. Pinned frames linger until they are let go.
+#[doc(alias = "vm_page_free")]
+pub(crate) fn discard(list: &mut PageList, page: u64) {
+    drop(take(list, page));
+}
+
+/// Throws every page away.
+pub(crate) fn discard_all(list: &mut PageList) {
+    while let Some((page, _)) = next(list, 0, u64::MAX) {
+        discard(list, page);
+    }
+}
+
+/// Has the page been changed since its pager last had it?
+pub(crate) fn is_dirty(list: &PageList, frame: FrameNumber) -> bool {
+    list.flags(frame).contains(PageFlags::DIRTY) || pmap::refmod(frame).contains(RefMod::MODIFIED)
+}
+
+/// Would something be lost with the page?
+pub(crate) fn is_unsaved(list: &PageList, frame: FrameNumber) -> bool {
+    list.flags(frame)
+        .intersects(PageFlags::CLEANING | PageFlags::PRECIOUS)
+        || is_dirty(list, frame)
+}
+
+/// Could the page of an object with a pager be thrown away without losing anything?
+pub(crate) fn is_reclaimable(list: &PageList, frame: FrameNumber) -> bool {
+    let busy = PageFlags::CLEANING | PageFlags::PRECIOUS | PageFlags::BUSY;
+    !list.flags(frame).intersects(busy)
+        && frames::wire_count(frame) == 0
+        && frames::pin_count(frame) == 0
+        && !is_dirty(list, frame)
+}
+
+/// A page of the object was mapped with `protection` for `access`.
+#[doc(alias = "vm_fault_enter")]
+pub(crate) fn note_mapped(
+    list: &mut PageList,
+    frame: FrameNumber,
+    protection: VmProt,
+    access: VmProt,
+) {
+    let mut flags = PageFlags::PMAPPED;
+    if protection.contains(VmProt::EXECUTE) {
+        flags |= PageFlags::XPMAPPED;
+    }
+    if access.contains(VmProt::WRITE) {
+        flags |= PageFlags::WPMAPPED | PageFlags::DIRTY;
+    }
+    list.set_flags(frame, flags);
+    note_used(list, frame);
+}
+
+/// A page of the object was used: it counts as active.
+#[doc(alias = "vm_page_activate")]
+pub(crate) fn note_used(list: &mut PageList, frame: FrameNumber) {
+    let before = list.clear_flags(frame, PageFlags::SPECULATIVE | PageFlags::CLUSTERED);
+    list.set_flags(frame, PageFlags::REFERENCED);
+    let fresh = before.contains(PageFlags::SPECULATIVE)
+        || !matches!(queues::queue_of(frame), Some(PageQueue::Active));
+    if fresh && frames::wire_count(frame) == 0 {
+        queues::lock().enqueue(frame, PageQueue::Active);
+    }
+}
+
+/// A page came from its pager; nobody has used it yet.
+#[doc(alias = "vm_page_speculate")]
+pub(crate) fn note_supplied(list: &mut PageList, frame: FrameNumber, extra: PageFlags) {
+    list.set_flags(frame, PageFlags::SPECULATIVE | PageFlags::CLUSTERED | extra);
+    queues::lock().enqueue(frame, PageQueue::Speculative);
+}
+
+/// The page goes first when frames run short; its data is kept.
+#[doc(alias = "vm_page_deactivate")]
+pub(crate) fn deactivate(list: &mut PageList, frame: FrameNumber, internal: bool) {
+    list.clear_flags(frame, PageFlags::REFERENCED);
+    pmap::clear_refmod(frame, RefMod::REFERENCED);
+    if frames::wire_count(frame) == 0 {
+        queues::lock().enqueue(frame, inactive_queue(internal));
+    }
+}
+
+/// The inactive queue for pages of this kind of object.
+pub(crate) fn inactive_queue(internal: bool) -> PageQueue {
+    if internal {
+        PageQueue::InactiveAnonymous
+    } else {
+        PageQueue::InactiveFile
+    }
+}
