@@ -1,0 +1,243 @@
+//! `pager_control`: what a pager tells the kernel, turned into calls on the object's memory control.
+//!
+//! The pager's messages are one-way; a refusal reaches it as `supply_completed`. Nothing here waits for a page.
+//! XNU counterpart: the server side of `memory_object_control.defs`.
+
+use alloc::sync::Arc;
+
+use ipc::{KernelCarrier, KernelObject, Kmsg, Port, SendRight};
+use mach::defs::{Call, pager_control};
+use mach::memory_object::LockFlags;
+use mach::{CopyStrategy, KernReturn, Result, VmProt};
+use machine::page::PAGE_SIZE;
+use prim::lock::{Rank, SpinLock};
+use vm::memory_object::{Fallback, Lock, LockRequest, MemoryControl, Reply, ShouldReturn};
+use vm::vm_fault::FaultOptions;
+
+use super::own_port::OwnPort;
+use super::page_list::PageList;
+use super::{answer, send_right};
+
+/// The kernel object behind a control port.
+#[doc(alias = "memory_object_control")]
+pub struct Control {
+    /// Set when the pager is told of the object.
+    control: SpinLock<Option<Arc<MemoryControl>>>,
+    port: OwnPort,
+}
+
+impl Control {
+    /// A control that names nothing yet.
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self {
+            control: SpinLock::new(Rank::KernelObject, None),
+            port: OwnPort::new(),
+        })
+    }
+
+    /// Names an object's control; the port that the pager gets.
+    pub(crate) fn open(self: &Arc<Self>, control: Arc<MemoryControl>) -> Result<SendRight> {
+        *self.control.lock() = Some(control);
+        self.port.open(self.clone())
+    }
+
+    /// The object has ended: the port dies, and with it what the pager knows.
+    pub(crate) fn close(&self) {
+        let control = self.control.lock().take();
+        drop(control);
+        self.port.close();
+    }
+
+    fn target(&self) -> Result<Arc<MemoryControl>> {
+        self.control
+            .lock()
+            .clone()
+            .ok_or(KernReturn::INVALID_ARGUMENT)
+    }
+}
+
+impl KernelObject for Control {
+    fn message(self: Arc<Self>, request: Kmsg, _port: &Arc<Port>) -> Option<Kmsg> {
+        answer(pager_control::demux(
+            &mut ControlServer { control: &self },
+            request.into_message(),
+        ))
+    }
+
+    fn no_senders(self: Arc<Self>, _port: &Arc<Port>, _make_send_count: u32) {
+        // A pager that lets go of the control can never answer: that is its death, as far as the object goes.
+        if let Ok(control) = self.target() {
+            control.pager_died();
+        }
+        self.close();
+    }
+}
+
+struct ControlServer<'a> {
+    control: &'a Arc<Control>,
+}
+
+fn reply(wanted: u32) -> Reply {
+    if wanted != 0 {
+        Reply::Wanted
+    } else {
+        Reply::NotWanted
+    }
+}
+
+fn lock(forbidden: VmProt, precious: u32) -> Lock {
+    Lock {
+        forbidden,
+        precious: precious != 0,
+    }
+}
+
+impl pager_control::Server<KernelCarrier> for ControlServer<'_> {
+    fn ready(
+        &mut self,
+        _: &mut Call<KernelCarrier>,
+        request: pager_control::ready::Request,
+    ) -> Result<()> {
+        let strategy =
+            CopyStrategy::from_raw(request.copy_strategy).ok_or(KernReturn::INVALID_ARGUMENT)?;
+        let control = self.control.target()?;
+        if request.deadline != 0 {
+            let fallback = match request.fallback {
+                pager_control::fallback::WAIT => Fallback::KeepWaiting,
+                _ => Fallback::Error,
+            };
+            control.set_patience(Some(u64::from(request.deadline) * 1_000_000), fallback)?;
+        }
+        control.change_attributes(request.may_cache != 0, strategy, reply(request.want_reply))
+    }
+
+    fn get_attributes(
+        &mut self,
+        _: &mut Call<KernelCarrier>,
+        _: pager_control::get_attributes::Request,
+    ) -> Result<pager_control::get_attributes::Reply> {
+        let (ready, may_cache, strategy) = self.control.target()?.get_attributes()?;
+        Ok(pager_control::get_attributes::Reply {
+            ready: u32::from(ready),
+            may_cache: u32::from(may_cache),
+            copy_strategy: strategy as i32,
+            cluster_size: 0,
+            deadline: 0,
+            fallback: pager_control::fallback::ERROR,
+            flags: 0,
+        })
+    }
+
+    fn data_supply(
+        &mut self,
+        _: &mut Call<KernelCarrier>,
+        request: pager_control::data_supply::Request<KernelCarrier>,
+    ) -> Result<()> {
+        let data = request.data.ok_or(KernReturn::INVALID_ARGUMENT)?;
+        let (control, length) = (self.control.target()?, data.size);
+        let lock = lock(request.lock_value, request.precious);
+        let reply = reply(request.want_reply);
+        // Data that is not whole pages is refused by the object, which tells the pager.
+        let frames = data.copy.into_pages(FaultOptions::USER).unwrap_or_default();
+        control.data_supply(request.offset, length, frames, lock, reply)
+    }
+
+    fn data_supply_pages(
+        &mut self,
+        _: &mut Call<KernelCarrier>,
+        request: pager_control::data_supply_pages::Request<KernelCarrier>,
+    ) -> Result<()> {
+        let right = send_right(request.pages)?;
+        let control = self.control.target()?;
+        let list = right
+            .kobject::<PageList>()
+            .ok_or(KernReturn::INVALID_ARGUMENT)?;
+        let frames = list
+            .take(request.list_offset, request.length)
+            .unwrap_or_default();
+        let lock = lock(request.lock_value, request.precious);
+        let outcome = control.data_supply(
+            request.offset,
+            request.length,
+            frames,
+            lock,
+            reply(request.want_reply),
+        );
+        right.release();
+        outcome
+    }
+
+    fn data_unavailable(
+        &mut self,
+        _: &mut Call<KernelCarrier>,
+        request: pager_control::data_unavailable::Request,
+    ) -> Result<()> {
+        self.control
+            .target()?
+            .data_unavailable(request.offset, request.length)
+    }
+
+    fn data_error(
+        &mut self,
+        _: &mut Call<KernelCarrier>,
+        request: pager_control::data_error::Request,
+    ) -> Result<()> {
+        self.control
+            .target()?
+            .data_error(request.offset, request.length, request.error)
+    }
+
+    fn clean_completed(
+        &mut self,
+        _: &mut Call<KernelCarrier>,
+        request: pager_control::clean_completed::Request,
+    ) -> Result<()> {
+        let pager_control::clean_completed::Request {
+            offset,
+            length,
+            generation,
+            result,
+        } = request;
+        self.control
+            .target()?
+            .clean_completed(offset, length, generation, result)
+    }
+
+    fn lock_request(
+        &mut self,
+        _: &mut Call<KernelCarrier>,
+        request: pager_control::lock_request::Request,
+    ) -> Result<()> {
+        let flags = LockFlags::from_bits_retain(request.flags);
+        let should_return = match mach::ReturnKind::from_raw(request.should_return)
+            .ok_or(KernReturn::INVALID_ARGUMENT)?
+        {
+            mach::ReturnKind::None => ShouldReturn::None,
+            mach::ReturnKind::Dirty => ShouldReturn::Dirty,
+            mach::ReturnKind::All => ShouldReturn::All,
+            mach::ReturnKind::Anything => ShouldReturn::Anything,
+        };
+        let whole = flags.contains(LockFlags::DATA_FLUSH_ALL);
+        self.control.target()?.lock_request(LockRequest {
+            offset: if whole { 0 } else { request.offset },
+            length: if whole {
+                u64::MAX - (PAGE_SIZE as u64 - 1)
+            } else {
+                request.length
+            },
+            should_return,
+            flush: flags.intersects(LockFlags::DATA_FLUSH | LockFlags::DATA_FLUSH_ALL),
+            protection: Some(request.lock_value)
+                .filter(|wanted| !wanted.contains(VmProt::NO_CHANGE)),
+            reply: reply(request.want_reply),
+        })
+    }
+
+    fn destroy(
+        &mut self,
+        _: &mut Call<KernelCarrier>,
+        request: pager_control::destroy::Request,
+    ) -> Result<()> {
+        self.control.target()?.destroy(request.reason)
+    }
+}
