@@ -1,0 +1,208 @@
+//! Reading and writing.
+//!
+//! A regular file is read through its object's pages, the same pages a mapping shows. XNU counterpart:
+//! `bsd/kern/sys_generic.c`, `cluster_read`.
+
+use bsd_sys::errno::Errno;
+use bsd_sys::fcntl::{SEEK_CUR, SEEK_END, SEEK_SET};
+use bsd_sys::ioctl;
+use mach::KernReturn;
+use vm::vm_fault::FaultOptions;
+
+use crate::kern_descrip::{self, OpenFile};
+use crate::sysent::{Call, DONE, Failure, Outcome, value};
+use crate::tty;
+use crate::vfs::devices::{self, Device};
+
+/// The most bytes of one transfer (`INT_MAX`).
+const TRANSFER_MAX: u64 = i32::MAX as u64;
+
+/// Bytes moved at a time between a device and the program.
+const CHUNK: usize = 512;
+
+/// `read(fd, buffer, length)`.
+pub(crate) fn read(call: &mut Call<'_>) -> Outcome {
+    let file = kern_descrip::lookup(call.proc, call.int(0))?;
+    if file.vnode().is_character_device() {
+        // A device has no position, and its reader may wait for long.
+        return value(transfer_in(call, &file, 0, call.long(1), call.long(2))?);
+    }
+    let mut position = file.position()?;
+    let done = transfer_in(call, &file, *position, call.long(1), call.long(2))?;
+    *position += done;
+    value(done)
+}
+
+/// `pread(fd, buffer, length, offset)`.
+pub(crate) fn pread(call: &mut Call<'_>) -> Outcome {
+    let file = kern_descrip::lookup(call.proc, call.int(0))?;
+    if file.vnode().is_character_device() {
+        return Err(Errno::ESPIPE.into());
+    }
+    let offset = i64::try_from(call.long(3)).map_err(|_| Errno::EINVAL)? as u64;
+    value(transfer_in(
+        call,
+        &file,
+        offset,
+        call.long(1),
+        call.long(2),
+    )?)
+}
+
+/// Reads from `offset` on into the program's buffer; bytes done.
+fn transfer_in(
+    call: &Call<'_>,
+    file: &OpenFile,
+    offset: u64,
+    user: u64,
+    length: u64,
+) -> Result<u64, Failure> {
+    if !file.flags().reads() {
+        return Err(Errno::EBADF.into());
+    }
+    if length > TRANSFER_MAX {
+        return Err(Errno::EINVAL.into());
+    }
+    let vnode = file.vnode();
+    if vnode.is_directory() {
+        return Err(Errno::EISDIR.into());
+    }
+    if length == 0 {
+        return Ok(0);
+    }
+    match devices::device(vnode) {
+        Some(Device::Console) => return read_console(call, user, length as usize),
+        Some(Device::Null) => return Ok(0),
+        Some(Device::Zero) => return read_zeroes(call, user, length),
+        None => {}
+    }
+    let object = vnode.object().map_err(Failure::or_restart)?;
+    let available = vnode.size().saturating_sub(offset);
+    let length = length.min(available) as usize;
+    match object.read_to_user(offset, length, call.map, user, FaultOptions::USER) {
+        Ok(done) => Ok(done as u64),
+        // What was read before the trouble counts; the trouble shows on the next call.
+        Err(incomplete) if incomplete.done > 0 => Ok(incomplete.done as u64),
+        Err(incomplete) => Err(read_failure(incomplete.cause)),
+    }
+}
+
+fn read_failure(cause: KernReturn) -> Failure {
+    match cause {
+        KernReturn::ABORTED => Failure::Restart,
+        KernReturn::INVALID_ADDRESS | KernReturn::PROTECTION_FAILURE => Errno::EFAULT.into(),
+        KernReturn::RESOURCE_SHORTAGE => Errno::ENOMEM.into(),
+        _ => Errno::EIO.into(),
+    }
+}
+
+fn read_console(call: &Call<'_>, user: u64, length: usize) -> Result<u64, Failure> {
+    let mut chunk = [0; CHUNK];
+    let length = length.min(CHUNK);
+    let done = tty::read(&mut chunk[..length]).map_err(|_| Failure::Restart)?;
+    // What was typed is not lost because the buffer is not there, or not yet.
+    call.copyout(&chunk[..done], user)
+        .inspect_err(|_| tty::unread(&chunk[..done]))?;
+    Ok(done as u64)
+}
+
+fn read_zeroes(call: &Call<'_>, user: u64, length: u64) -> Result<u64, Failure> {
+    let mut done = 0;
+    while done < length {
+        let piece = (length - done).min(CHUNK as u64);
+        match call.copyout(&[0; CHUNK][..piece as usize], user.wrapping_add(done)) {
+            Ok(()) => done += piece,
+            Err(_) if done > 0 => break,
+            Err(failure) => return Err(failure),
+        }
+    }
+    Ok(done)
+}
+
+/// `write(fd, buffer, length)`: to devices. Files cannot be written yet.
+pub(crate) fn write(call: &mut Call<'_>) -> Outcome {
+    let (user, length) = (call.long(1), call.long(2));
+    let file = kern_descrip::lookup(call.proc, call.int(0))?;
+    if !file.flags().writes() {
+        return Err(Errno::EBADF.into());
+    }
+    if length > TRANSFER_MAX {
+        return Err(Errno::EINVAL.into());
+    }
+    match devices::device(file.vnode()) {
+        Some(Device::Console) => {}
+        Some(Device::Null | Device::Zero) => return value(length),
+        None => return Err(Errno::EROFS.into()),
+    }
+    let mut chunk = [0; CHUNK];
+    let mut done = 0;
+    while done < length {
+        let piece = &mut chunk[..(length - done).min(CHUNK as u64) as usize];
+        match call.copyin(user.wrapping_add(done), piece) {
+            Ok(()) => tty::write(piece),
+            Err(_) if done > 0 => break,
+            Err(failure) => return Err(failure),
+        }
+        done += piece.len() as u64;
+    }
+    value(done)
+}
+
+/// `lseek(fd, offset, whence)`.
+pub(crate) fn lseek(call: &mut Call<'_>) -> Outcome {
+    let file = kern_descrip::lookup(call.proc, call.int(0))?;
+    let offset = call.long(1) as i64;
+    if file.vnode().is_character_device() {
+        return Err(Errno::ESPIPE.into());
+    }
+    let end = match call.int(2) {
+        SEEK_END => file.vnode().attributes().map_err(Failure::or_restart)?.size,
+        _ => 0,
+    };
+    let mut position = file.position()?;
+    let base = match call.int(2) {
+        SEEK_SET => 0,
+        SEEK_CUR => *position as i64,
+        SEEK_END => i64::try_from(end).map_err(|_| Errno::EOVERFLOW)?,
+        _ => return Err(Errno::EINVAL.into()),
+    };
+    let new = base.checked_add(offset).ok_or(Errno::EOVERFLOW)?;
+    *position = u64::try_from(new).map_err(|_| Errno::EINVAL)?;
+    value(*position)
+}
+
+/// `ioctl(fd, request, argument)`: the few requests a shell makes of its terminal.
+pub(crate) fn ioctl(call: &mut Call<'_>) -> Outcome {
+    let file = kern_descrip::lookup(call.proc, call.int(0))?;
+    if devices::device(file.vnode()) != Some(Device::Console) {
+        return Err(Errno::ENOTTY.into());
+    }
+    let argument = call.long(2);
+    match call.word(1) {
+        ioctl::TIOCGPGRP => {
+            call.copyout(&tty::foreground().to_le_bytes(), argument)?;
+            DONE
+        }
+        ioctl::TIOCSPGRP => {
+            let mut word = [0; 4];
+            call.copyin(argument, &mut word)?;
+            tty::set_foreground(i32::from_le_bytes(word));
+            DONE
+        }
+        ioctl::TIOCGWINSZ => {
+            // Rows, columns; nobody knows the size in pixels.
+            let words: [u16; 4] = [24, 80, 0, 0];
+            let mut bytes = [0; 8];
+            for (bytes, word) in bytes.chunks_exact_mut(2).zip(words) {
+                bytes.copy_from_slice(&word.to_le_bytes());
+            }
+            call.copyout(&bytes, argument)?;
+            DONE
+        }
+        ioctl::TIOCGETA => {
+            call.copyout(&crate::tty::modes().to_bytes(), argument)?;
+            DONE
+        }
+        _ => Err(Errno::ENOTTY.into()),
+    }
+}

@@ -1,0 +1,140 @@
+//! Names: vnodes, the namespace, and the file systems under it.
+//!
+//! | module | what it holds | XNU |
+//! |---|---|---|
+//! | [`vnode`] | one file as the kernel knows it, its object and size | `vfs_subr.c`, `ubc_subr.c` |
+//! | [`cache`] | the vnodes that are known, by handle | `vfs_subr.c` |
+//! | [`lookup`] | from a path to a vnode | `vfs_lookup.c` |
+//! | [`namespace`] | the root and what is mounted in it | `vfs_init.c` |
+//! | [`server`] | files behind a file server: names by RPC, pages by its pager | `vnode_pager.c` |
+//! | [`boot_archive`] | files that came with the kernel | - |
+//! | [`devices`] | the console and its like | `bsd/miscfs/devfs` |
+//! | [`syscalls`] | the calls that take names | `vfs_syscalls.c` |
+//!
+//! ```text
+//!   /            the file server's mount 0, or nothing
+//!   /share       its mount 1, the directory that the host shares
+//!   /ram         its mount 2, files in its own memory
+//!   /boot        the boot archive: needs no server
+//!   /dev         console, null, zero
+//! ```
+//!
+//! No lock of this layer is held while a file server is asked.
+
+pub mod boot_archive;
+pub mod cache;
+pub mod devices;
+pub mod lookup;
+pub mod namespace;
+pub mod server;
+pub mod syscalls;
+#[cfg(test)]
+mod tests;
+pub mod vnode;
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use bsd_sys::errno::Errno;
+use mach::file::{FileAttributes, FileHandle};
+use vm::vm_object::ObjectRef;
+
+/// A tree of files. Calls may wait for a server; a signal ends the wait with `EINTR`.
+pub trait FileSystem: Send + Sync {
+    /// The file that `directory` calls `name`.
+    ///
+    /// # Errors
+    /// `ENOENT`, `ENOTDIR`, `EIO`, or what the file system says.
+    fn lookup(
+        &self,
+        directory: FileHandle,
+        name: &str,
+    ) -> Result<(FileHandle, FileAttributes), Errno>;
+
+    /// What `stat` shows.
+    ///
+    /// # Errors
+    /// `ESTALE`, `EIO`, or what the file system says.
+    fn attributes(&self, file: FileHandle) -> Result<FileAttributes, Errno>;
+
+    /// Directory records from a position on, about `capacity` bytes; none at the end.
+    ///
+    /// # Errors
+    /// `ENOTDIR`, `EIO`, or what the file system says.
+    fn read_directory(
+        &self,
+        directory: FileHandle,
+        from: u64,
+        capacity: u32,
+    ) -> Result<Vec<u8>, Errno>;
+
+    /// The text of a symbolic link.
+    ///
+    /// # Errors
+    /// `EINVAL` for anything else, `EIO`, or what the file system says.
+    fn read_link(&self, link: FileHandle) -> Result<String, Errno>;
+
+    /// The object that holds a regular file's pages, and the file's attributes at this moment.
+    ///
+    /// # Errors
+    /// `ENODEV` for what has no pages, `EIO`, `ENOMEM`, or what the file system says.
+    fn open(&self, file: FileHandle) -> Result<(ObjectRef, FileAttributes), Errno>;
+
+    /// The kernel gives back a handle that `answers` answers have named. If there were no others, it knows the file no more.
+    fn forget(&self, file: FileHandle, answers: u64);
+}
+
+/// Numbers of the file systems the kernel itself serves; servers choose theirs below.
+pub mod file_system_number {
+    /// The root when nothing is mounted there.
+    pub const NAMESPACE: u32 = 0xffff_ff00;
+    /// The boot archive.
+    pub const BOOT_ARCHIVE: u32 = 0xffff_ff01;
+    /// Devices.
+    pub const DEVICES: u32 = 0xffff_ff02;
+}
+
+/// Attributes of a file that the kernel itself serves.
+#[must_use]
+pub fn plain_attributes(inode: u64, mode: u16, size: u64) -> FileAttributes {
+    FileAttributes {
+        inode,
+        mode: u32::from(mode),
+        links: 1,
+        block_size: machine::page::PAGE_SIZE as u32,
+        size,
+        blocks: size.div_ceil(512),
+        ..FileAttributes::default()
+    }
+}
+
+/// Directory records for `entries` (inode, `DT_*`, name) from position `from` on, at most `capacity` bytes.
+///
+/// # Errors
+/// `EINVAL` when not even one record fits.
+pub fn records<'a>(
+    entries: impl Iterator<Item = (u64, u8, &'a str)>,
+    from: u64,
+    capacity: u32,
+) -> Result<Vec<u8>, Errno> {
+    let mut out = alloc::vec![0; capacity as usize];
+    let mut length = 0;
+    for (position, (ino, kind, name)) in entries
+        .enumerate()
+        .skip(usize::try_from(from).unwrap_or(usize::MAX))
+    {
+        let entry = bsd_sys::dirent::Dirent {
+            ino,
+            seekoff: position as u64 + 1,
+            kind,
+            name: name.as_bytes(),
+        };
+        match entry.write(&mut out[length..]) {
+            Some(written) => length += written,
+            None if length == 0 => return Err(Errno::EINVAL),
+            None => break,
+        }
+    }
+    out.truncate(length);
+    Ok(out)
+}

@@ -1,0 +1,157 @@
+//! Files behind a file server: names by RPC, pages by the server's pager.
+//!
+//! A [`Server`] is one mount of a file server's port. Every call is a request of the interface `file_server`; it has a deadline,
+//! a signal ends it with `EINTR`, and a server that has died answers everything with `EIO`. Pages never pass here: `open`
+//! gives a memory object, and from then on the object asks its pager itself.
+//!
+//! XNU counterpart: `bsd/vfs/vnode_pager.c`, and a file system's `vnodeops`.
+
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use bsd_sys::errno::Errno;
+use ipc::{KernelCarrier, Kmsg, Patience, SendRight};
+use mach::KernReturn;
+use mach::defs::{CString, ReplyBody, Routine, file_server};
+use mach::file::{FileAttributes, FileHandle};
+use mach::message::Carried;
+use prim::clock::Deadline;
+use vm::vm_object::ObjectRef;
+
+use super::vnode::Vnode;
+use super::{FileSystem, file_system_number, namespace};
+
+/// How long a call may take before the server counts as hung.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A mount of a file server.
+pub struct Server {
+    port: SendRight,
+    /// The number that every handle of the mount bears.
+    number: u32,
+}
+
+/// Shows a mount of the file server behind `port` at the root or at a name in it.
+///
+/// # Errors
+/// What the server says, `EIO` if it says nothing.
+#[doc(alias = "vfs_mountroot")]
+pub fn mount(port: SendRight, mount: u32, name: Option<&str>) -> Result<(), Errno> {
+    let asking = Server {
+        port,
+        number: mount,
+    };
+    let file_server::root::Reply { file, attributes } =
+        asking.call(file_server::root::Request { mount })?;
+    if file.file_system >= file_system_number::NAMESPACE {
+        // The kernel's own numbers are not to be had.
+        return Err(Errno::EIO);
+    }
+    let server = Arc::new(Server {
+        number: file.file_system,
+        ..asking
+    });
+    let root = Vnode::create(server, file, &attributes)?;
+    let old = namespace::mount(name, root);
+    drop(old);
+    Ok(())
+}
+
+impl Server {
+    fn call<R: Routine<KernelCarrier>>(&self, request: R) -> Result<R::Reply, Errno> {
+        let kmsg = Kmsg::from_message(request.into_message(Carried::Null, Carried::Null))
+            .map_err(|_| Errno::ENOMEM)?;
+        let patience = Patience::Until(Deadline::after(PATIENCE));
+        let answer = ipc::rpc(&self.port, kmsg, patience).map_err(errno)?;
+        R::Reply::from_message(answer.into_message()).map_err(errno)
+    }
+}
+
+/// A server's failure is an errno in a `kern_return`; what the transport says of a dead or hung server is `EIO`, and so is an
+/// errno that there is not. `EINTR` is for the caller's own signals.
+fn errno(code: KernReturn) -> Errno {
+    match code.to_errno() {
+        Some(number) if number == Errno::EINTR.raw() => Errno::EIO,
+        Some(number) if (1..=Errno::ELAST.raw()).contains(&number) => Errno::from_raw(number),
+        Some(_) => Errno::EIO,
+        None if code == KernReturn::ABORTED || code == KernReturn::RCV_INTERRUPTED => Errno::EINTR,
+        None if code == KernReturn::RESOURCE_SHORTAGE => Errno::ENOMEM,
+        None => Errno::EIO,
+    }
+}
+
+fn c_string<const N: usize>(name: &str) -> Result<CString<N>, Errno> {
+    CString::new(name).ok_or(Errno::ENAMETOOLONG)
+}
+
+impl FileSystem for Server {
+    fn lookup(
+        &self,
+        directory: FileHandle,
+        name: &str,
+    ) -> Result<(FileHandle, FileAttributes), Errno> {
+        let file_server::lookup::Reply { file, attributes } =
+            self.call(file_server::lookup::Request {
+                directory,
+                name: c_string(name)?,
+            })?;
+        // A handle of another file system would be taken for that one's file.
+        if file.file_system == self.number {
+            Ok((file, attributes))
+        } else {
+            Err(Errno::EIO)
+        }
+    }
+
+    fn attributes(&self, file: FileHandle) -> Result<FileAttributes, Errno> {
+        Ok(self
+            .call(file_server::get_attributes::Request { file })?
+            .attributes)
+    }
+
+    fn read_directory(
+        &self,
+        directory: FileHandle,
+        from: u64,
+        capacity: u32,
+    ) -> Result<Vec<u8>, Errno> {
+        let request = file_server::read_directory::Request {
+            directory,
+            from,
+            capacity,
+        };
+        Ok(self.call(request)?.records.0)
+    }
+
+    fn read_link(&self, link: FileHandle) -> Result<String, Errno> {
+        let target = self
+            .call(file_server::read_link::Request { file: link })?
+            .target;
+        String::from_utf8(target.as_bytes().to_vec()).map_err(|_| Errno::EILSEQ)
+    }
+
+    fn open(&self, file: FileHandle) -> Result<(ObjectRef, FileAttributes), Errno> {
+        let file_server::open::Reply {
+            memory_object,
+            attributes,
+        } = self.call(file_server::open::Request { file, mode: 0 })?;
+        let Some(ipc::Right::Send(port)) = memory_object.right() else {
+            return Err(Errno::EIO);
+        };
+        let object = kern::external_pager::object_for_port(port, attributes.size).map_err(errno)?;
+        Ok((object, attributes))
+    }
+
+    fn forget(&self, file: FileHandle, answers: u64) {
+        use mach::defs::RequestBody;
+        let destination = Carried::Right(self.port.clone().into());
+        let message =
+            file_server::forget::Request { file, answers }.into_message(destination, Carried::Null);
+        // A server that is gone has forgotten everything.
+        if let Ok(kmsg) = Kmsg::from_message(message) {
+            let _ = ipc::send_from_kernel(kmsg);
+        }
+    }
+}
