@@ -1,0 +1,133 @@
+//! `init`: the first process.
+//!
+//! It starts the file server from the boot archive, waits until there is a root, runs the shell (or one
+//! command), reaps whatever it inherits, and powers the machine off with the status of what it ran.
+//! When the file server has died, the recovery shell of the boot archive takes over.
+
+#![cfg_attr(target_os = "none", no_std, no_main)]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+libsystem::main!(run);
+
+use alloc::string::String;
+use bsd_sys::wait::{WNOHANG, WaitStatus};
+use init_lib::BootArguments;
+use libsystem::{Errno, env, eprintln, fs, process, time};
+
+/// The file server, in the boot archive.
+const FILE_SERVER: &str = "/boot/sbin/vnode_pager";
+/// The shell of the root directory, and the one of the boot archive.
+const SHELLS: [&str; 2] = ["/bin/sh", "/boot/bin/recovery"];
+/// How long the file server may take until there is a root, in nanoseconds.
+const PATIENCE: u64 = 30_000_000_000;
+/// What says that there is a root directory.
+const ROOT_SIGN: &str = "/bin";
+
+fn run() -> i32 {
+    let words = env::args();
+    let arguments = BootArguments::parse(words.iter().skip(1).map(String::as_str));
+    let server = if arguments.recovery {
+        None
+    } else {
+        start_file_server()
+    };
+    let status = match &arguments.command {
+        Some(command) => run_command(command, arguments.shell.as_deref(), server),
+        None => run_shell(server),
+    };
+    let error = process::power_off(status);
+    eprintln!("init: cannot power off: {error}");
+    1
+}
+
+/// Starts the file server and waits for the root; its process, or `None` if there will be no files.
+fn start_file_server() -> Option<i32> {
+    let server = match process::spawn(FILE_SERVER, &[FILE_SERVER]) {
+        Ok(server) => server,
+        Err(error) => {
+            eprintln!("init: cannot start the file server: {error}");
+            return None;
+        }
+    };
+    let begin = time::now();
+    while fs::stat(ROOT_SIGN).is_err() {
+        match process::wait(server, WNOHANG) {
+            Ok(Some((_, status))) => {
+                eprintln!("init: the file server has ended: {}", describe(status));
+                return None;
+            }
+            _ if time::now().saturating_sub(begin) > PATIENCE => {
+                eprintln!("init: there is no root directory after 30 seconds");
+                return Some(server);
+            }
+            _ => time::sleep(5),
+        }
+    }
+    Some(server)
+}
+
+/// Runs one command line by a shell; its status.
+fn run_command(command: &str, chosen: Option<&str>, server: Option<i32>) -> u8 {
+    let shell = chosen.unwrap_or_else(|| shell());
+    match process::spawn(shell, &[shell, "-c", command]) {
+        Ok(child) => wait_for(child, server).shell_status() as u8,
+        Err(error) => {
+            eprintln!("init: cannot start {shell}: {error}");
+            126
+        }
+    }
+}
+
+/// Runs shells until one ends by itself; its status.
+fn run_shell(server: Option<i32>) -> u8 {
+    loop {
+        let shell = shell();
+        eprintln!("init: starting {shell}; `exit` powers off, `help` tells what there is");
+        let child = match process::spawn(shell, &[shell]) {
+            Ok(child) => child,
+            Err(error) => {
+                eprintln!("init: cannot start {shell}: {error}");
+                return 126;
+            }
+        };
+        match wait_for(child, server) {
+            WaitStatus::Exited(status) => return status,
+            // Such as SIGBUS, when the file server died and the shell's own pages with it.
+            status => eprintln!("init: the shell has ended: {}", describe(status)),
+        }
+    }
+}
+
+/// The best shell there is now.
+fn shell() -> &'static str {
+    let exists = |path: &&str| fs::stat(path).is_ok();
+    SHELLS.into_iter().find(exists).unwrap_or(SHELLS[1])
+}
+
+/// Waits for one child, reaping all others.
+fn wait_for(child: i32, server: Option<i32>) -> WaitStatus {
+    loop {
+        match process::wait(-1, 0) {
+            Ok(Some((ended, status))) if ended == child => return status,
+            Ok(Some((ended, status))) if Some(ended) == server => {
+                eprintln!("init: the file server has ended: {}", describe(status));
+            }
+            Ok(_) => {}
+            Err(Errno::ECHILD) => return WaitStatus::Exited(0),
+            Err(error) => {
+                eprintln!("init: waiting: {error}");
+                return WaitStatus::Exited(125);
+            }
+        }
+    }
+}
+
+fn describe(status: WaitStatus) -> String {
+    match status {
+        WaitStatus::Exited(code) => alloc::format!("exit status {code}"),
+        WaitStatus::Signalled(signal) => alloc::format!("{:?}, {}", signal, signal.text()),
+        WaitStatus::Stopped(signal) => alloc::format!("stopped by {signal:?}"),
+    }
+}

@@ -1,0 +1,10 @@
+//! `true`: succeeds.
+
+#![cfg_attr(target_os = "none", no_std, no_main)]
+#![forbid(unsafe_code)]
+
+libsystem::main!(run);
+
+fn run() -> i32 {
+    0
+}
