@@ -1,0 +1,259 @@
+//! What the kernel asks: values that must be answered.
+
+use alloc::vec::Vec;
+
+use bsd_sys::mman::Prot;
+use libsystem::mach_call::{self, port};
+use libsystem::memory::{Mapping, page_size};
+use mach::message::UserMemory;
+use mach::{KernReturn, PortName, Result, VmProt};
+
+use crate::{Attributes, Control, ObjectId};
+
+/// An object is used for the first time. Dropped without an answer it is refused.
+#[derive(Debug)]
+#[must_use = "dropping it refuses the object"]
+pub struct InitRequest {
+    pub(crate) object: ObjectId,
+    pub(crate) control: Control,
+    pub(crate) answered: bool,
+}
+
+impl InitRequest {
+    /// Which object.
+    #[must_use]
+    pub fn object(&self) -> ObjectId {
+        self.object
+    }
+
+    /// Where the kernel takes word on it from now on.
+    #[must_use]
+    pub fn control(&self) -> Control {
+        self.control
+    }
+
+    /// Opens the object.
+    ///
+    /// # Errors
+    /// The control is gone.
+    pub fn ready(mut self, attributes: Attributes) -> Result<()> {
+        self.answered = true;
+        self.control.ready(attributes)
+    }
+}
+
+impl Drop for InitRequest {
+    fn drop(&mut self) {
+        if !self.answered {
+            let refusal = mach::defs::pager_control::destroy::Request {
+                reason: KernReturn::FAILURE,
+            };
+            // A kernel that has let go of the object needs no refusal.
+            let _ = self.control.send(refusal);
+        }
+    }
+}
+
+/// The kernel wants a run of pages. Dropped without an answer, whoever waits gets an error.
+#[derive(Debug)]
+#[must_use = "dropping it answers with an error"]
+pub struct ReadRequest {
+    pub(crate) object: ObjectId,
+    pub(crate) control: Control,
+    pub(crate) offset: u64,
+    /// What is not answered yet, from `offset` on.
+    pub(crate) length: u64,
+    pub(crate) access: VmProt,
+}
+
+impl ReadRequest {
+    /// Which object.
+    #[must_use]
+    pub fn object(&self) -> ObjectId {
+        self.object
+    }
+
+    /// First byte wanted; a multiple of the page size.
+    #[must_use]
+    pub fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// How many bytes are wanted; a multiple of the page size.
+    #[must_use]
+    pub fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// The access that is wanted.
+    #[must_use]
+    pub fn access(&self) -> VmProt {
+        self.access
+    }
+
+    /// Splits off what lies beyond the first `length` bytes (whole pages); `None` if there is nothing beyond.
+    #[must_use]
+    pub fn split_off(&mut self, length: u64) -> Option<Self> {
+        if length == 0 || length >= self.length {
+            return None;
+        }
+        let rest = Self {
+            object: self.object,
+            control: self.control,
+            offset: self.offset + length,
+            length: self.length - length,
+            access: self.access,
+        };
+        self.length = length;
+        Some(rest)
+    }
+
+    /// Nothing is left to answer.
+    fn finished(&mut self) -> (Control, u64, u64) {
+        let whole = (self.control, self.offset, self.length);
+        self.length = 0;
+        whole
+    }
+
+    /// Answers with bytes; what is missing at the end reads as zeroes, what is too much is left out.
+    ///
+    /// # Errors
+    /// No memory for the pages (the waiting program gets an error), or the control is gone.
+    pub fn supply(mut self, bytes: &[u8]) -> Result<()> {
+        let Ok(mut pages) = Mapping::anonymous(self.length as usize, Prot::READ | Prot::WRITE)
+        else {
+            return Err(KernReturn::RESOURCE_SHORTAGE);
+        };
+        pages.write(0, &bytes[..bytes.len().min(self.length as usize)]);
+        let (control, offset, length) = self.finished();
+        let address = pages.leak();
+        control
+            .supply_memory(offset, UserMemory::moved(address, length))
+            .inspect_err(|_| {
+                // A message that was not sent leaves its memory here.
+                drop(mach_call::take_memory(Some(UserMemory::moved(
+                    address, length,
+                ))));
+            })
+    }
+
+    /// Answers with the pages of a page list that a device filled: as many as `valid` bytes need, the rest reads as
+    /// zeroes. The right to the list is used up, whatever becomes of the answer.
+    ///
+    /// # Errors
+    /// The control is gone.
+    pub fn supply_pages(mut self, pages: PortName, valid: u64) -> Result<()> {
+        let filled = valid.next_multiple_of(page_size()).min(self.length);
+        let (control, offset, length) = self.finished();
+        control
+            .supply_pages(offset, filled, pages)
+            .inspect_err(|_| {
+                // A message that was not sent leaves its rights here, and the frames with them.
+                let _ = port::deallocate(pages);
+            })?;
+        if filled < length {
+            control.unavailable(offset + filled, length - filled)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Answers that there is no data: the range reads as zeroes.
+    ///
+    /// # Errors
+    /// The control is gone.
+    pub fn unavailable(mut self) -> Result<()> {
+        let (control, offset, length) = self.finished();
+        control.unavailable(offset, length)
+    }
+
+    /// Answers that the data cannot be had.
+    ///
+    /// # Errors
+    /// The control is gone.
+    pub fn fail(mut self, error: KernReturn) -> Result<()> {
+        let (control, offset, length) = self.finished();
+        control.error(offset, length, error)
+    }
+}
+
+impl Drop for ReadRequest {
+    fn drop(&mut self) {
+        if self.length > 0 {
+            // A kernel that has let go of the object waits for nothing.
+            let _ = self
+                .control
+                .error(self.offset, self.length, KernReturn::MEMORY_ERROR);
+        }
+    }
+}
+
+/// The kernel returns pages that differ from what the pager has: lent until this is answered. Dropped without an answer they
+/// stay dirty.
+#[derive(Debug)]
+#[must_use = "dropping it leaves the pages dirty"]
+pub struct ReturnRequest {
+    pub(crate) object: ObjectId,
+    pub(crate) control: Control,
+    pub(crate) offset: u64,
+    pub(crate) length: u64,
+    pub(crate) generation: u64,
+    /// Where the pages are in this task, read-only; gone when the bytes have been taken.
+    pub(crate) data: Option<UserMemory>,
+    pub(crate) answered: bool,
+}
+
+impl ReturnRequest {
+    /// Which object.
+    #[must_use]
+    pub fn object(&self) -> ObjectId {
+        self.object
+    }
+
+    /// First byte.
+    #[must_use]
+    pub fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// How many bytes.
+    #[must_use]
+    pub fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// The bytes.
+    #[must_use]
+    pub fn bytes(&mut self) -> Vec<u8> {
+        mach_call::take_memory(self.data.take())
+    }
+
+    /// The pages are safe.
+    ///
+    /// # Errors
+    /// The control is gone.
+    pub fn written(mut self) -> Result<()> {
+        self.finish(KernReturn::SUCCESS)
+    }
+
+    /// The pages could not be written; they stay dirty.
+    pub fn refuse(self) {
+        drop(self);
+    }
+
+    fn finish(&mut self, result: KernReturn) -> Result<()> {
+        self.answered = true;
+        drop(mach_call::take_memory(self.data.take()));
+        self.control
+            .clean_completed(self.offset, self.length, self.generation, result)
+    }
+}
+
+impl Drop for ReturnRequest {
+    fn drop(&mut self) {
+        if !self.answered {
+            // A kernel that has let go of the object has let go of its pages.
+            let _ = self.finish(KernReturn::FAILURE);
+        }
+    }
+}
