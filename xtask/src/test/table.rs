@@ -1,0 +1,302 @@
+//! The list of tests inside QEMU.
+//!
+//! Each row is a command for the guest and the machines it runs on. A test program under `userland/tests` needs
+//! no row: without one it runs as [`GuestTest::PROGRAM`] says, on every page size with 1, 2 and 4 processors. A row is for a
+//! program that wants something else, and for commands that are no test programs.
+
+use super::files::{Content, HostFile};
+use crate::machine::{Gic, PageSize};
+
+/// One test and the machines it runs on.
+#[derive(Debug, Clone)]
+pub(crate) struct GuestTest {
+    /// What the table of verdicts calls it.
+    pub(crate) name: &'static str,
+    /// What the guest's shell runs.
+    pub(crate) command: &'static str,
+    /// How it says whether it went well.
+    pub(crate) verdict: Verdict,
+    /// Texts that the console must show, besides; `{sha256:NAME}` stands for the sum of a prepared file.
+    pub(crate) expect: &'static [&'static str],
+    /// The kernels it runs on.
+    pub(crate) page_sizes: &'static [PageSize],
+    /// One boot for each of these numbers of processors.
+    pub(crate) cpus: &'static [u32],
+    /// RAM.
+    pub(crate) memory: &'static str,
+    /// Processor model.
+    pub(crate) cpu: &'static str,
+    /// Interrupt controller.
+    pub(crate) gic: Gic,
+    /// Files in `/share`.
+    pub(crate) files: &'static [HostFile],
+    /// More words for the kernel.
+    pub(crate) bootargs: &'static [&'static str],
+    /// Seconds until it counts as a hang.
+    pub(crate) timeout: u64,
+    /// Count instructions instead of time: for one processor.
+    pub(crate) icount: bool,
+    /// Left out by `--quick`.
+    pub(crate) slow: bool,
+}
+
+/// How a test says whether it went well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// By `test NAME ... ok` lines and a last `verdict:` line; the exit status must agree.
+    Lines,
+    /// By ending with this status.
+    Status(u8),
+}
+
+impl GuestTest {
+    /// A test program on all machines.
+    pub(crate) const PROGRAM: Self = Self {
+        name: "",
+        command: "",
+        verdict: Verdict::Lines,
+        expect: &[],
+        page_sizes: &PageSize::BOTH,
+        cpus: &[1, 2, 4],
+        memory: "512M",
+        cpu: "max",
+        gic: Gic::V3,
+        files: &[],
+        bootargs: &["test=1"],
+        timeout: 180,
+        icount: false,
+        slow: false,
+    };
+
+    /// An ordinary command on the usual machine, judged by its status and what it prints.
+    const COMMAND: Self = Self {
+        verdict: Verdict::Status(0),
+        cpus: &[2],
+        ..Self::PROGRAM
+    };
+}
+
+const EMPTY: HostFile = HostFile {
+    name: "empty",
+    size: 0,
+    content: Content::Random,
+};
+const ONE_BYTE: HostFile = HostFile {
+    name: "one",
+    size: 1,
+    content: Content::Random,
+};
+const PAGE_MINUS_ONE_4K: HostFile = HostFile {
+    name: "page4k",
+    size: 4095,
+    content: Content::Random,
+};
+const PAGE_MINUS_ONE_16K: HostFile = HostFile {
+    name: "page16k",
+    size: 16383,
+    content: Content::Random,
+};
+const LARGE: HostFile = HostFile {
+    name: "large",
+    size: 100 << 20,
+    content: Content::Random,
+};
+const LARGER_THAN_MEMORY: HostFile = HostFile {
+    name: "larger",
+    size: 600 << 20,
+    content: Content::Random,
+};
+
+/// No block on the host's disk, and more than any memory.
+const SPARSE: HostFile = HostFile {
+    name: "sparse50",
+    size: 50 << 30,
+    content: Content::Sparse,
+};
+
+/// The tests with a row of their own, quick ones first.
+pub(crate) const TABLE: &[GuestTest] = &[
+    GuestTest {
+        name: "scheduler, heap and timers",
+        // The self-test ends before there is a shell.
+        command: "true",
+        verdict: Verdict::Lines,
+        cpus: &[1, 2, 4],
+        bootargs: &["selftest=1"],
+        ..GuestTest::COMMAND
+    },
+    GuestTest {
+        name: "sums of small files",
+        command: "sha256sum /share/empty /share/one /share/page4k /share/page16k",
+        files: &[EMPTY, ONE_BYTE, PAGE_MINUS_ONE_4K, PAGE_MINUS_ONE_16K],
+        expect: &[
+            "{sha256:empty}  /share/empty",
+            "{sha256:one}  /share/one",
+            "{sha256:page4k}  /share/page4k",
+            "{sha256:page16k}  /share/page16k",
+        ],
+        ..GuestTest::COMMAND
+    },
+    GuestTest {
+        name: "sums of small files by read",
+        command: "sha256sum --read /share/empty /share/one /share/page4k /share/page16k",
+        files: &[EMPTY, ONE_BYTE, PAGE_MINUS_ONE_4K, PAGE_MINUS_ONE_16K],
+        expect: &[
+            "{sha256:empty}",
+            "{sha256:one}",
+            "{sha256:page4k}",
+            "{sha256:page16k}",
+        ],
+        ..GuestTest::COMMAND
+    },
+    GuestTest {
+        name: "sum of 100 MiB through a mapping",
+        command: "sha256sum /share/large",
+        files: &[LARGE],
+        expect: &["{sha256:large}  /share/large"],
+        timeout: 240,
+        slow: true,
+        ..GuestTest::COMMAND
+    },
+    GuestTest {
+        name: "sum of 100 MiB by read",
+        command: "sha256sum --read /share/large",
+        files: &[LARGE],
+        expect: &["{sha256:large}  /share/large"],
+        timeout: 240,
+        slow: true,
+        ..GuestTest::COMMAND
+    },
+    GuestTest {
+        name: "sum of 600 MiB in 256 MiB of memory",
+        command: "sha256sum /share/larger",
+        files: &[LARGER_THAN_MEMORY],
+        expect: &["{sha256:larger}  /share/larger"],
+        memory: "256M",
+        timeout: 600,
+        slow: true,
+        ..GuestTest::COMMAND
+    },
+    GuestTest {
+        name: "exit status reaches the host",
+        command: "exit 3",
+        verdict: Verdict::Status(3),
+        cpus: &[1, 2, 4],
+        ..GuestTest::COMMAND
+    },
+    GuestTest {
+        name: "mmapwalk",
+        command: "mmapwalk /share/large 100",
+        files: &[LARGE],
+        expect: &[
+            "memory_object_data_request",
+            "pmap_enter",
+            "one and the same object",
+            "the original is untouched",
+        ],
+        ..GuestTest::COMMAND
+    },
+    GuestTest {
+        name: "a sparse file of 50 GiB",
+        command: "/tests/sparse_file /share/sparse50",
+        files: &[SPARSE],
+        cpus: &[2],
+        ..GuestTest::PROGRAM
+    },
+    GuestTest {
+        name: "hostile programs",
+        command: "/tests/hostile",
+        cpus: &[2],
+        memory: "256M",
+        timeout: 400,
+        slow: true,
+        ..GuestTest::PROGRAM
+    },
+    GuestTest {
+        name: "death of the file server",
+        command: "/boot/tests/server_death /share/sparse50",
+        files: &[SPARSE],
+        bootargs: &["test=1", "shell=/boot/bin/recovery"],
+        ..GuestTest::PROGRAM
+    },
+    GuestTest {
+        name: "boot with GICv2",
+        command: "true",
+        gic: Gic::V2,
+        ..GuestTest::COMMAND
+    },
+    GuestTest {
+        name: "boot on Cortex-A76",
+        command: "true",
+        cpu: "cortex-a76",
+        ..GuestTest::COMMAND
+    },
+    GuestTest {
+        name: "boot on Neoverse N1",
+        command: "true",
+        cpu: "neoverse-n1",
+        ..GuestTest::COMMAND
+    },
+    GuestTest {
+        name: "boot on Cortex-A72",
+        command: "true",
+        cpu: "cortex-a72",
+        page_sizes: &[PageSize::Size4K],
+        ..GuestTest::COMMAND
+    },
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_rows_are_complete() {
+        let mut names: Vec<_> = TABLE.iter().map(|test| test.name).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), TABLE.len());
+        for test in TABLE {
+            assert!(!test.name.is_empty() && !test.command.is_empty());
+            assert!(
+                !test.page_sizes.is_empty() && !test.cpus.is_empty(),
+                "{}",
+                test.name
+            );
+            assert!(
+                test.memory.parse::<crate::machine::Memory>().is_ok(),
+                "{}",
+                test.name
+            );
+        }
+    }
+
+    #[test]
+    fn every_sum_belongs_to_a_prepared_file_and_every_file_is_used() {
+        for test in TABLE {
+            for file in test.files {
+                assert!(
+                    test.command.contains(&format!("/share/{}", file.name)),
+                    "{}",
+                    test.name
+                );
+            }
+            for expected in test.expect {
+                let Some((_, rest)) = expected.split_once("{sha256:") else {
+                    continue;
+                };
+                let name = rest.split('}').next().unwrap();
+                assert!(
+                    test.files.iter().any(|file| file.name == name),
+                    "{}: {name}",
+                    test.name
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn instruction_counting_tests_have_one_processor() {
+        assert!(TABLE.iter().all(|test| !test.icount || test.cpus == [1]));
+    }
+}
