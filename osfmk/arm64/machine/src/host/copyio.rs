@@ -91,25 +91,3 @@ pub fn copyinstr(user: u64, buffer: &mut [u8]) -> Result<Option<usize>, UserFaul
     }
     Ok(None)
 }
-
-/// Reads an aligned word in one access.
-#[doc(alias = "copyin_atomic32")]
-pub fn load_u32(user: u64) -> Result<u32, UserFault> {
-    let mut bytes = [0; 4];
-    copyin(user & !3, &mut bytes)?;
-    Ok(u32::from_le_bytes(bytes))
-}
-
-/// Reads an aligned double word in one access.
-#[doc(alias = "copyin_atomic64")]
-pub fn load_u64(user: u64) -> Result<u64, UserFault> {
-    let mut bytes = [0; 8];
-    copyin(user & !7, &mut bytes)?;
-    Ok(u64::from_le_bytes(bytes))
-}
-
-/// Writes an aligned word in one access.
-#[doc(alias = "copyout_atomic32")]
-pub fn store_u32(user: u64, value: u32) -> Result<(), UserFault> {
-    copyout(&value.to_le_bytes(), user & !3)
-}
