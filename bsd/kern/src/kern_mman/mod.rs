@@ -198,15 +198,15 @@ enum Misaligned {
     Fails,
 }
 
-/// The page range of a call, or `None` when there is nothing to do. `EINVAL` for what is no range.
+/// The page range of a call's first two arguments, address and length, or `None` when there is nothing to do. `EINVAL` for
+/// what is no range.
 #[doc(alias = "vm_sanitize_addr_size")]
 fn range(
-    map: &VmMap,
-    address: u64,
-    length: u64,
+    call: &Call<'_>,
     empty: Empty,
     misaligned: Misaligned,
 ) -> Result<Option<(u64, u64)>, Errno> {
+    let (map, address, length) = (call.map, call.long(0), call.long(1));
     if misaligned == Misaligned::Fails && address & map.page_mask() != 0 {
         return Err(Errno::EINVAL);
     }
@@ -231,13 +231,7 @@ fn range(
 
 /// `munmap(addr, len)`: holes are no error.
 pub(crate) fn munmap(call: &mut Call<'_>) -> Outcome {
-    if let Some((start, end)) = range(
-        call.map,
-        call.long(0),
-        call.long(1),
-        Empty::Fails,
-        Misaligned::Fails,
-    )? {
+    if let Some((start, end)) = range(call, Empty::Fails, Misaligned::Fails)? {
         call.map.delete(start, end).map_err(|_| Errno::EINVAL)?;
     }
     DONE
@@ -245,14 +239,7 @@ pub(crate) fn munmap(call: &mut Call<'_>) -> Outcome {
 
 /// `mprotect(addr, len, prot)`: all of the range or nothing.
 pub(crate) fn mprotect(call: &mut Call<'_>) -> Outcome {
-    let Some((start, end)) = range(
-        call.map,
-        call.long(0),
-        call.long(1),
-        Empty::Succeeds,
-        Misaligned::Fails,
-    )?
-    else {
+    let Some((start, end)) = range(call, Empty::Succeeds, Misaligned::Fails)? else {
         return DONE;
     };
     let wanted = call.word(2);
@@ -292,14 +279,7 @@ pub(crate) fn madvise(call: &mut Call<'_>) -> Outcome {
     if discards && call.long(0) == 0 && call.long(1) != 0 {
         return Err(Errno::EINVAL.into());
     }
-    let Some((start, end)) = range(
-        call.map,
-        call.long(0),
-        call.long(1),
-        Empty::Succeeds,
-        Misaligned::Truncates,
-    )?
-    else {
+    let Some((start, end)) = range(call, Empty::Succeeds, Misaligned::Truncates)? else {
         return DONE;
     };
     call.map
@@ -315,14 +295,7 @@ pub(crate) fn madvise(call: &mut Call<'_>) -> Outcome {
 
 /// `msync(addr, len, flags)`.
 pub(crate) fn msync(call: &mut Call<'_>) -> Outcome {
-    let Some((start, end)) = range(
-        call.map,
-        call.long(0),
-        call.long(1),
-        Empty::Fails,
-        Misaligned::Fails,
-    )?
-    else {
+    let Some((start, end)) = range(call, Empty::Fails, Misaligned::Fails)? else {
         return DONE;
     };
     let flags = MsyncFlags::from_bits_truncate(call.word(2));
@@ -356,13 +329,7 @@ pub(crate) fn msync(call: &mut Call<'_>) -> Outcome {
 /// `minherit(addr, len, inherit)`: holes are skipped.
 pub(crate) fn minherit(call: &mut Call<'_>) -> Outcome {
     let inheritance = VmInherit::from_raw(call.word(2)).ok_or(Errno::EINVAL)?;
-    if let Some((start, end)) = range(
-        call.map,
-        call.long(0),
-        call.long(1),
-        Empty::Succeeds,
-        Misaligned::Truncates,
-    )? {
+    if let Some((start, end)) = range(call, Empty::Succeeds, Misaligned::Truncates)? {
         call.map
             .inherit(start, end, inheritance)
             .map_err(|cause| match cause {
@@ -378,14 +345,7 @@ const MINCORE_CHUNK: usize = 512;
 
 /// `mincore(addr, len, vec)`: never an error for a hole; a page that has no file reads as anonymous.
 pub(crate) fn mincore(call: &mut Call<'_>) -> Outcome {
-    let Some((start, end)) = range(
-        call.map,
-        call.long(0),
-        call.long(1),
-        Empty::Succeeds,
-        Misaligned::Truncates,
-    )?
-    else {
+    let Some((start, end)) = range(call, Empty::Succeeds, Misaligned::Truncates)? else {
         return DONE;
     };
     let page_size = call.map.page_size();
@@ -432,13 +392,7 @@ fn mincore_byte(disposition: PageDisposition) -> Mincore {
 
 /// `mlock(addr, len)`.
 pub(crate) fn mlock(call: &mut Call<'_>) -> Outcome {
-    if let Some((start, end)) = range(
-        call.map,
-        call.long(0),
-        call.long(1),
-        Empty::Succeeds,
-        Misaligned::Truncates,
-    )? {
+    if let Some((start, end)) = range(call, Empty::Succeeds, Misaligned::Truncates)? {
         call.map
             .wire(start, end, VmProt::NONE, WireOwner::User)
             .map_err(|cause| match cause {
@@ -453,13 +407,7 @@ pub(crate) fn mlock(call: &mut Call<'_>) -> Outcome {
 
 /// `munlock(addr, len)`.
 pub(crate) fn munlock(call: &mut Call<'_>) -> Outcome {
-    if let Some((start, end)) = range(
-        call.map,
-        call.long(0),
-        call.long(1),
-        Empty::Succeeds,
-        Misaligned::Truncates,
-    )? {
+    if let Some((start, end)) = range(call, Empty::Succeeds, Misaligned::Truncates)? {
         call.map
             .unwire(start, end, WireOwner::User)
             .map_err(|cause| match cause {
