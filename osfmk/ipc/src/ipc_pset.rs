@@ -10,6 +10,7 @@
 
 use crate::ipc_kmsg::Kmsg;
 use crate::ipc_mqueue;
+use crate::ipc_mqueue::receive::HasReceivers;
 use crate::ipc_mqueue::waiter::{self, Gone, Numbers, Offer, Waiter, Waiters};
 use crate::ipc_port::{Membership, Port, PortState};
 use crate::slab::Slab;
@@ -70,6 +71,12 @@ impl SetState {
 
     fn has_room(&self) -> bool {
         self.members.has_room() && self.ready.capacity() > self.members.len()
+    }
+}
+
+impl HasReceivers for SetState {
+    fn receivers(&mut self) -> &mut Waiters {
+        &mut self.receivers
     }
 }
 

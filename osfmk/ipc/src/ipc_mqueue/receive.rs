@@ -6,12 +6,12 @@
 //!
 //! XNU's counterpart: `ipc_mqueue_receive`, `ipc_mqueue_receive_on_thread_and_unlock`.
 
-use super::waiter::{self, Capacity, Delivery, Gone, Outcome, ThreadIpc};
+use super::waiter::{self, Capacity, Delivery, Gone, Outcome, ThreadIpc, Waiters};
 use super::{Patience, ReceiveError, serve};
 use crate::ipc_port::{Port, PortState, request};
 use crate::ipc_pset::{NextReady, PortSet};
 use alloc::sync::Arc;
-use prim::lock::SpinLockGuard;
+use prim::lock::{SpinLock, SpinLockGuard};
 use prim::thread::Handoff;
 use prim::wait::{Interruptible, Wait, WaitResult};
 
@@ -57,64 +57,63 @@ fn from_port(port: &Arc<Port>, manner: &mut Manner<'_>) -> Result<Delivery, Rece
             after.finish(port);
             return taken;
         }
-        if manner.patience == Patience::Never {
-            return Err(ReceiveError::TimedOut);
+        if let Some(received) = wait_in_line(&port.state, state, manner) {
+            return received;
         }
-        if !state.receivers.has_room() {
-            let capacity = state.receivers.next_capacity();
-            drop(state);
-            let bigger = waiter::bigger(capacity).map_err(|_| ReceiveError::Shortage)?;
-            let old = port.state.lock().receivers.adopt(bigger);
-            drop(old);
-            continue;
-        }
-        manner.thread.waiter.prepare(manner.capacity);
-        state.receivers.push(&manner.thread.waiter);
-        let wait = manner.assert_wait();
-        drop(state);
-        return block(manner, wait, |manner, give_up| {
-            let mut state = port.state.lock();
-            let waiting = still_waiting(&mut state.receivers, manner, give_up);
-            waiting.then(|| manner.assert_wait())
-        });
     }
 }
 
 fn from_set(set: &Arc<PortSet>, manner: &mut Manner<'_>) -> Result<Delivery, ReceiveError> {
     loop {
         let mut state = set.state.lock();
-        match state.next_ready() {
+        let received = match state.next_ready() {
             NextReady::Dead => return Err(ReceiveError::Died),
             NextReady::Port(port) => {
                 drop(state);
-                match take_from_member(set, &port, manner.capacity) {
-                    Some(taken) => return taken,
-                    None => continue,
-                }
+                take_from_member(set, &port, manner.capacity)
             }
-            NextReady::None => {}
+            NextReady::None => wait_in_line(&set.state, state, manner),
+        };
+        if let Some(received) = received {
+            return received;
         }
-        if manner.patience == Patience::Never {
-            return Err(ReceiveError::TimedOut);
-        }
-        if !state.receivers.has_room() {
-            let capacity = state.receivers.next_capacity();
-            drop(state);
-            let bigger = waiter::bigger(capacity).map_err(|_| ReceiveError::Shortage)?;
-            let old = set.state.lock().receivers.adopt(bigger);
-            drop(old);
-            continue;
-        }
-        manner.thread.waiter.prepare(manner.capacity);
-        state.receivers.push(&manner.thread.waiter);
-        let wait = manner.assert_wait();
-        drop(state);
-        return block(manner, wait, |manner, give_up| {
-            let mut state = set.state.lock();
-            let waiting = still_waiting(&mut state.receivers, manner, give_up);
-            waiting.then(|| manner.assert_wait())
-        });
     }
+}
+
+/// What receivers wait at: a port or a set.
+pub(crate) trait HasReceivers {
+    /// Those who wait, in their order.
+    fn receivers(&mut self) -> &mut Waiters;
+}
+
+/// Waits for a message at what `lock` guards, where there is none now. `None`: the lock was let go, look again.
+fn wait_in_line<S: HasReceivers>(
+    lock: &SpinLock<S>,
+    mut state: SpinLockGuard<'_, S>,
+    manner: &mut Manner<'_>,
+) -> Option<Result<Delivery, ReceiveError>> {
+    if manner.patience == Patience::Never {
+        return Some(Err(ReceiveError::TimedOut));
+    }
+    if !state.receivers().has_room() {
+        let capacity = state.receivers().next_capacity();
+        drop(state);
+        let Ok(bigger) = waiter::bigger(capacity) else {
+            return Some(Err(ReceiveError::Shortage));
+        };
+        let old = lock.lock().receivers().adopt(bigger);
+        drop(old);
+        return None;
+    }
+    manner.thread.waiter.prepare(manner.capacity);
+    state.receivers().push(&manner.thread.waiter);
+    let wait = manner.assert_wait();
+    drop(state);
+    Some(block(manner, wait, |manner, give_up| {
+        let mut state = lock.lock();
+        let waiting = still_waiting(state.receivers(), manner, give_up);
+        waiting.then(|| manner.assert_wait())
+    }))
 }
 
 /// Takes a message of a port that was just removed from the set's ready list.
@@ -192,7 +191,7 @@ enum GiveUp {
 }
 
 /// The waiter is on the list and stays there; or it gives up and leaves it.
-fn still_waiting(list: &mut waiter::Waiters, manner: &Manner<'_>, give_up: GiveUp) -> bool {
+fn still_waiting(list: &mut Waiters, manner: &Manner<'_>, give_up: GiveUp) -> bool {
     match give_up {
         GiveUp::No => list.contains(&manner.thread.waiter),
         GiveUp::Yes => {

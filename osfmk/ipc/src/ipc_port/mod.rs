@@ -28,6 +28,7 @@ pub use right::{ReceiveRight, Right, SendOnceRight, SendRight};
 use crate::deferred::DeferredWork;
 use crate::ipc_kmsg::Kmsg;
 use crate::ipc_kobject::{KernelObject, ObjectLink};
+use crate::ipc_mqueue::receive::HasReceivers;
 use crate::ipc_mqueue::waiter::Waiters;
 use crate::ipc_pset::PortSet;
 use crate::slab::Slab;
@@ -103,6 +104,12 @@ pub(crate) struct PortState {
     pub(crate) blocked_senders: u32,
     pub(crate) no_senders: Option<SendOnceRight>,
     pub(crate) port_destroyed: Option<SendOnceRight>,
+}
+
+impl HasReceivers for PortState {
+    fn receivers(&mut self) -> &mut Waiters {
+        &mut self.receivers
+    }
 }
 
 /// A port's place in a set.
