@@ -76,6 +76,51 @@ impl FromStr for Memory {
     }
 }
 
+impl Memory {
+    /// In bytes.
+    pub(crate) fn bytes(&self) -> u64 {
+        let (digits, unit) = self.0.split_at(self.0.len() - 1);
+        let shift = if unit == "G" { 30 } else { 20 };
+        digits.parse::<u64>().unwrap_or(0) << shift
+    }
+}
+
+/// How large the guest's swap disk is: `2G`, or `none` for no disk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct SwapSize(pub(crate) Option<Memory>);
+
+impl FromStr for SwapSize {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "none" | "0" => Ok(Self(None)),
+            text => text.parse().map(|size| Self(Some(size))),
+        }
+    }
+}
+
+/// The swap disk of one boot: a sparse file that goes with the value.
+#[derive(Debug)]
+pub(crate) struct SwapDisk(tempfile::NamedTempFile);
+
+impl SwapDisk {
+    /// A disk of zeros in `directory`; nothing for the size `none`.
+    pub(crate) fn create(size: &SwapSize, directory: &Path) -> std::io::Result<Option<Self>> {
+        let Some(size) = &size.0 else { return Ok(None) };
+        let file = tempfile::Builder::new()
+            .prefix("swap-")
+            .tempfile_in(directory)?;
+        file.as_file().set_len(size.bytes())?;
+        Ok(Some(Self(file)))
+    }
+
+    /// Where it is.
+    pub(crate) fn path(&self) -> PathBuf {
+        self.0.path().to_owned()
+    }
+}
+
 /// A directory of the host's that the guest sees as `/share`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Share {
@@ -144,6 +189,8 @@ pub(crate) struct Machine {
     pub(crate) gic: Gic,
     /// The directory to share, if any.
     pub(crate) share: Option<Share>,
+    /// The file that is the guest's swap disk, if it has one.
+    pub(crate) swap: Option<PathBuf>,
     /// Whether the guest may not change its root directory.
     pub(crate) root_read_only: bool,
     /// Words for the kernel.
@@ -166,6 +213,7 @@ impl Default for Machine {
             cpu: "max".to_owned(),
             gic: Gic::V3,
             share: None,
+            swap: None,
             root_read_only: false,
             bootargs: Vec::new(),
             console: Console::Output,
@@ -216,6 +264,9 @@ impl Machine {
         if let Some(share) = &self.share {
             arguments.directory("share", &share.directory, share.read_only);
         }
+        if let Some(swap) = &self.swap {
+            arguments.swap(swap);
+        }
         arguments.option("-device", "virtio-rng-device");
         if self.icount {
             arguments.option("-icount", "shift=0,sleep=off");
@@ -259,6 +310,16 @@ impl Arguments {
     fn option(&mut self, name: &str, value: impl Into<OsString>) {
         self.0.push(name.into());
         self.0.push(value.into());
+    }
+
+    /// A disk named `swap`. What is on it need not outlive the emulator, so the host never waits for its own disk.
+    fn swap(&mut self, file: &Path) {
+        let file = escaped(file);
+        self.option(
+            "-drive",
+            format!("if=none,id=swap,format=raw,cache=unsafe,discard=unmap,file={file}"),
+        );
+        self.option("-device", "virtio-blk-device,drive=swap,serial=swap");
     }
 
     /// A directory of the host's as a 9P file system with this tag.
@@ -358,6 +419,24 @@ mod tests {
         );
         assert!(!text.parse::<Share>().unwrap().read_only);
         assert!("/no/such/directory".parse::<Share>().is_err());
+    }
+
+    #[test]
+    fn a_swap_disk_is_a_sparse_file_that_goes_with_the_boot() {
+        let directory = tempfile::tempdir().unwrap();
+        let size: SwapSize = "2g".parse().unwrap();
+        let disk = SwapDisk::create(&size, directory.path()).unwrap().unwrap();
+        assert_eq!(disk.path().metadata().unwrap().len(), 2 << 30);
+        let machine = Machine {
+            swap: Some(disk.path()),
+            ..Machine::default()
+        };
+        assert!(line(&machine).contains("virtio-blk-device,drive=swap,serial=swap"));
+        drop(disk);
+        assert_eq!(directory.path().read_dir().unwrap().count(), 0);
+        let none: SwapSize = "none".parse().unwrap();
+        assert!(SwapDisk::create(&none, directory.path()).unwrap().is_none());
+        assert!("2T".parse::<SwapSize>().is_err());
     }
 
     #[test]

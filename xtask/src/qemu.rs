@@ -9,7 +9,9 @@ use anyhow::{Context as _, Result};
 
 use crate::builder::{Builder, Profile};
 use crate::console;
-use crate::machine::{BootFiles, Console, Gic, MAX_CPUS, Machine, Memory, PageSize, Share};
+use crate::machine::{
+    BootFiles, Console, Gic, MAX_CPUS, Machine, Memory, PageSize, Share, SwapDisk, SwapSize,
+};
 use crate::monitor::MonitorSocket;
 use crate::process::{self, Ending};
 use crate::progress;
@@ -58,6 +60,10 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "DIR[:ro]")]
     share: Option<Share>,
 
+    /// Size of the disk that anonymous memory is paged out to, such as 512M or 4G; `none` for no such disk
+    #[arg(long, value_name = "SIZE", default_value = "2G")]
+    swap: SwapSize,
+
     /// Run one command line instead of the shell, and end with its exit status
     #[arg(long, value_name = "COMMAND")]
     run: Option<String>,
@@ -89,6 +95,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let log = tempfile::NamedTempFile::new()?;
     let monitor = MonitorSocket::new()?;
     let mut machine = machine(arguments, log.path());
+    let swap = SwapDisk::create(&arguments.swap, &workspace.target)?;
+    machine.swap = swap.as_ref().map(SwapDisk::path);
     machine.monitor = Some(monitor.path());
     if arguments.gdb {
         progress::note("waiting for a debugger; in another terminal:");

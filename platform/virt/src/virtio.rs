@@ -6,6 +6,7 @@ use crate::{devices, interrupts};
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU32, Ordering};
 use drivers::gic::Signal;
+use drivers::virtio::block::Block;
 use drivers::virtio::entropy::Entropy;
 use drivers::virtio::files::Files;
 use drivers::virtio::mmio::{ProbeError, Window};
@@ -18,6 +19,11 @@ const MAX_FILES: usize = 8;
 
 /// The 9P devices with their interrupts.
 static FILES: [Once<(u32, Arc<Files>)>; MAX_FILES] = [const { Once::new() }; MAX_FILES];
+/// Most disks.
+const MAX_BLOCKS: usize = 4;
+/// The disks with their interrupts.
+static BLOCKS: [Once<(u32, Arc<Block>)>; MAX_BLOCKS] = [const { Once::new() }; MAX_BLOCKS];
+static BLOCKS_COUNT: AtomicU32 = AtomicU32::new(0);
 static ENTROPY: Once<Entropy> = Once::new();
 static FILES_COUNT: AtomicU32 = AtomicU32::new(0);
 
@@ -38,6 +44,7 @@ fn start_one(device: &Device) -> Result<(), ProbeError> {
     let window = unsafe { Window::probe(registers, size) }?;
     match window.device_type() {
         DeviceType::_9P => start_files(window, device),
+        DeviceType::Block => start_block(window, device),
         DeviceType::EntropySource => start_entropy(window),
         other => {
             print_line!("  virtio device {other:?} is not used");
@@ -54,15 +61,40 @@ fn start_files(window: Window, device: &Device) -> Result<(), ProbeError> {
     };
     slot.call_once(|| (device.interrupt, files.clone()));
     files.spawn_thread().map_err(|_| ProbeError::OutOfMemory)?;
-    let signal = if device.is_edge {
-        Signal::Edge
-    } else {
-        Signal::Level
-    };
-    interrupts::enable(device.interrupt, signal, files_interrupt);
+    interrupts::enable(device.interrupt, signal_of(device), files_interrupt);
     print_line!("  {files:?}");
     prim::device::register_transport(files);
     Ok(())
+}
+
+fn signal_of(device: &Device) -> Signal {
+    if device.is_edge {
+        Signal::Edge
+    } else {
+        Signal::Level
+    }
+}
+
+fn start_block(window: Window, device: &Device) -> Result<(), ProbeError> {
+    let block = Block::start(window)?;
+    let index = BLOCKS_COUNT.fetch_add(1, Ordering::Relaxed) as usize;
+    let Some(slot) = BLOCKS.get(index) else {
+        return Err(ProbeError::Unsuitable);
+    };
+    slot.call_once(|| (device.interrupt, block.clone()));
+    block.spawn_thread().map_err(|_| ProbeError::OutOfMemory)?;
+    interrupts::enable(device.interrupt, signal_of(device), block_interrupt);
+    print_line!("  {block:?}");
+    prim::device::register_block_device(block);
+    Ok(())
+}
+
+/// The interrupt of the disks.
+fn block_interrupt(number: u32) {
+    let devices = BLOCKS.iter().filter_map(Once::get);
+    for (_, block) in devices.filter(|device| device.0 == number) {
+        block.handle_interrupt();
+    }
 }
 
 /// The interrupt of the 9P devices.

@@ -15,7 +15,7 @@ use super::{Selection, Totals, verdict};
 use crate::builder::{Builder, Profile};
 use crate::console;
 use crate::layout;
-use crate::machine::{BootFiles, Console, Machine, PageSize, Share};
+use crate::machine::{BootFiles, Console, Machine, PageSize, Share, SwapDisk};
 use crate::monitor::MonitorSocket;
 use crate::process::{self, Ending};
 use crate::progress::{self, Stopwatch};
@@ -231,7 +231,10 @@ fn boot_once(bench: &Bench<'_>, boot: &Boot) -> Result<(Ending, String)> {
         .context("no kernel for this page size")?;
     let test = &boot.test;
     let monitor = MonitorSocket::new()?;
+    let size = test.swap.parse().map_err(anyhow::Error::msg)?;
+    let swap = SwapDisk::create(&size, &bench.logs)?;
     let mut machine = Machine {
+        swap: swap.as_ref().map(SwapDisk::path),
         cpus: boot.cpus,
         memory: test.memory.parse().map_err(anyhow::Error::msg)?,
         cpu: test.cpu.to_owned(),

@@ -24,6 +24,8 @@ pub(crate) struct GuestTest {
     pub(crate) cpus: &'static [u32],
     /// RAM.
     pub(crate) memory: &'static str,
+    /// Size of the swap disk, or `none`.
+    pub(crate) swap: &'static str,
     /// Processor model.
     pub(crate) cpu: &'static str,
     /// Interrupt controller.
@@ -59,6 +61,7 @@ impl GuestTest {
         page_sizes: &PageSize::BOTH,
         cpus: &[1, 2, 4],
         memory: "512M",
+        swap: "2G",
         cpu: "max",
         gic: Gic::V3,
         files: &[],
@@ -265,6 +268,11 @@ mod tests {
             );
             assert!(
                 test.memory.parse::<crate::machine::Memory>().is_ok(),
+                "{}",
+                test.name
+            );
+            assert!(
+                test.swap.parse::<crate::machine::SwapSize>().is_ok(),
                 "{}",
                 test.name
             );

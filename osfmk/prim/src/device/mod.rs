@@ -5,6 +5,7 @@
 //!
 //! XNU counterpart: a page of what IOKit's families are.
 
+mod blocks;
 mod files;
 
 use alloc::sync::Arc;
@@ -13,6 +14,7 @@ use alloc::vec::Vec;
 use crate::lock::{Rank, SpinLock};
 use crate::wait::WaitQueue;
 
+pub use blocks::{BlockCompletion, BlockDevice, BlockOperation, BlockOutcome, BlockRequest};
 pub use files::{
     Completion, DataFrames, DataWay, FileRequest, FilesTransport, Outcome, TransportError,
 };
@@ -74,6 +76,9 @@ static CONSOLE: spin::Once<&'static dyn Console> = spin::Once::new();
 static TRANSPORTS: SpinLock<Vec<Arc<dyn FilesTransport>>> =
     SpinLock::new(Rank::KernelObject, Vec::new());
 
+static BLOCK_DEVICES: SpinLock<Vec<Arc<dyn BlockDevice>>> =
+    SpinLock::new(Rank::KernelObject, Vec::new());
+
 /// Registers the console; the first call counts.
 pub fn register_console(console: &'static dyn Console) {
     CONSOLE.call_once(|| console);
@@ -106,5 +111,30 @@ pub fn transport(tag: &str) -> Option<Arc<dyn FilesTransport>> {
         .lock()
         .iter()
         .find(|transport| transport.tag() == tag)
+        .cloned()
+}
+
+/// Registers a disk. Part of start-up: it allocates.
+pub fn register_block_device(device: Arc<dyn BlockDevice>) {
+    let mut new = block_devices();
+    new.push(device);
+    let old = core::mem::replace(&mut *BLOCK_DEVICES.lock(), new);
+    drop(old);
+}
+
+/// Every disk.
+pub fn block_devices() -> Vec<Arc<dyn BlockDevice>> {
+    let count = BLOCK_DEVICES.lock().len();
+    let mut copy = Vec::with_capacity(count + 1);
+    copy.extend(BLOCK_DEVICES.lock().iter().take(count).cloned());
+    copy
+}
+
+/// The disk with this serial name.
+pub fn block_device(name: &str) -> Option<Arc<dyn BlockDevice>> {
+    BLOCK_DEVICES
+        .lock()
+        .iter()
+        .find(|device| device.name() == name)
         .cloned()
 }

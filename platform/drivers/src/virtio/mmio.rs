@@ -13,6 +13,8 @@ bitflags! {
     pub struct Features: u64 {
         /// 9P: the device has a mount tag.
         const MOUNT_TAG = 1;
+        /// Disks: written data can be made durable.
+        const FLUSH = 1 << 9;
         /// A descriptor may point to a table of descriptors.
         const INDIRECT = 1 << 28;
         /// The modern interface.
