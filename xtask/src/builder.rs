@@ -4,6 +4,7 @@
 //! of the kernel's dependencies do not leak into programs; the kernels of both page sizes share it as well, and
 //! each is copied aside as soon as it is linked.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
@@ -43,6 +44,10 @@ pub(crate) struct Builder<'a> {
     workspace: &'a Workspace,
     toolchain: &'a Toolchain,
     profile: Profile,
+    /// Programs that go into the boot archive though their package does not ask for it.
+    archiving: Vec<&'static str>,
+    /// More files for the boot archive.
+    extra: BTreeMap<String, Vec<u8>>,
 }
 
 impl<'a> Builder<'a> {
@@ -56,7 +61,21 @@ impl<'a> Builder<'a> {
             workspace,
             toolchain,
             profile,
+            archiving: Vec::new(),
+            extra: BTreeMap::new(),
         }
+    }
+
+    /// Puts one more program into the boot archive.
+    pub(crate) fn archiving(mut self, program: &'static str) -> Self {
+        self.archiving.push(program);
+        self
+    }
+
+    /// Puts one more file into the boot archive.
+    pub(crate) fn with_file(mut self, path: &str, bytes: Vec<u8>) -> Self {
+        self.extra.insert(path.to_owned(), bytes);
+        self
     }
 
     /// Builds what is stale and lays out everything that the guests boot from, for each of the page sizes.
@@ -68,7 +87,8 @@ impl<'a> Builder<'a> {
         );
         let output = self.workspace.target.join("boot").join(self.profile.name());
         let programs = self.programs()?;
-        let archived = layout::archive_files(&programs)?;
+        let mut archived = layout::archive_files(&programs)?;
+        archived.extend(self.extra.clone());
         let root = self.workspace.target.join("root");
         layout::lay_out_root(&root, &programs, &self.workspace.root.join("userland/root"))?;
         let mut built = Vec::new();
@@ -138,7 +158,8 @@ impl<'a> Builder<'a> {
                 package.has_guest_programs()
                     && package.programs.iter().any(|(program, _)| *program == name)
             })?;
-            let archived = owner.archived.contains(&name);
+            let archived =
+                owner.archived.contains(&name) || self.archiving.contains(&name.as_str());
             Some(Program {
                 name,
                 package: owner.directory.clone(),

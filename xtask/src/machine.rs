@@ -245,7 +245,13 @@ impl Machine {
             Gic::V2 => "2",
             Gic::V3 => "3",
         };
-        arguments.option("-machine", format!("virt,gic-version={gic}"));
+        // A machine that counts instructions is the same one at every start.
+        let seed = if self.icount {
+            ",dtb-randomness=off"
+        } else {
+            ""
+        };
+        arguments.option("-machine", format!("virt,gic-version={gic}{seed}"));
         arguments.option("-cpu", &self.cpu);
         arguments.option("-smp", self.cpus.to_string());
         arguments.option("-m", &self.memory.0);
@@ -267,9 +273,14 @@ impl Machine {
         if let Some(swap) = &self.swap {
             arguments.swap(swap);
         }
-        arguments.option("-device", "virtio-rng-device");
         if self.icount {
             arguments.option("-icount", "shift=0,sleep=off");
+            arguments.option("-rtc", "base=2024-01-01T00:00:00,clock=vm");
+            arguments.option("-seed", "1");
+            arguments.option("-object", "rng-builtin,id=random");
+            arguments.option("-device", "virtio-rng-device,rng=random");
+        } else {
+            arguments.option("-device", "virtio-rng-device");
         }
         if self.gdb {
             arguments.0.extend(["-s".into(), "-S".into()]);

@@ -1,6 +1,6 @@
 //! `cargo xtask`: the one command that builds, boots, tests and checks Pagoda.
 //!
-//! Each subcommand is a file of its own (`qemu`, `setup`, `test`, `check`, `graph`, `xnu`); the other modules are the
+//! Each subcommand is a file of its own (`qemu`, `setup`, `test`, `bench`, `check`, `graph`, `xnu`); the other modules are the
 //! parts they share:
 //!
 //! | module | what it knows |
@@ -17,6 +17,7 @@
 
 #![forbid(unsafe_code)]
 
+mod bench;
 mod builder;
 mod check;
 mod console;
@@ -61,6 +62,8 @@ enum Command {
     Qemu(qemu::Arguments),
     /// Run the host tests, then the tests inside QEMU
     Test(test::Arguments),
+    /// Measure operations in guest instructions, beside Linux on the same machine
+    Bench(bench::Arguments),
     /// Check formatting, lints, documentation, the import order and the use of unsafe code
     Check(check::Arguments),
     /// Draw the crate graph into docs/
@@ -75,6 +78,7 @@ fn main() -> ExitCode {
     let outcome = match CommandLine::parse().command {
         Command::Qemu(arguments) => qemu::run(&arguments),
         Command::Test(arguments) => test::run(&arguments),
+        Command::Bench(arguments) => bench::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Graph(arguments) => graph::run(&arguments),
         Command::Xnu(arguments) => xnu::run(&arguments),

@@ -3,6 +3,7 @@
 use super::Totals;
 use super::files::PreparedFiles;
 use super::table::{GuestTest, Verdict};
+use crate::bench;
 use crate::console::{self, Report};
 use crate::machine::BootFiles;
 use crate::process::Ending;
@@ -29,6 +30,9 @@ pub(crate) fn judge(
             Ok(pattern) => complaints.push(format!("the console does not show `{pattern}`")),
             Err(error) => complaints.push(format!("{error:#}")),
         }
+    }
+    if let Verdict::Rows { not_yet } = test.verdict {
+        complaints.extend(bench::missing(text, not_yet));
     }
     let counted = count(test, ending, &report, &mut complaints);
     (counted, complaints)
@@ -71,7 +75,11 @@ fn count(
     };
     match test.verdict {
         Verdict::Lines => check_lines(&totals, report, status, complaints),
-        Verdict::Status(wanted) => {
+        Verdict::Status(_) | Verdict::Rows { .. } => {
+            let wanted = match test.verdict {
+                Verdict::Status(wanted) => wanted,
+                _ => 0,
+            };
             if status.is_some_and(|status| status != i32::from(wanted)) {
                 complaints.push(format!(
                     "exit status {}, not {wanted}",
