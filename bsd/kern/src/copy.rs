@@ -36,6 +36,16 @@ impl Call<'_> {
         copyio::copyout(self.map, bytes, user).map_err(failure)
     }
 
+    /// An `int` of the program's.
+    ///
+    /// # Errors
+    /// `EFAULT`, or a restart.
+    pub fn copyin_int(&self, user: u64) -> Result<i32, Failure> {
+        let mut bytes = [0; 4];
+        self.copyin(user, &mut bytes)?;
+        Ok(i32::from_le_bytes(bytes))
+    }
+
     /// A 64-bit word of the program's.
     ///
     /// # Errors

@@ -1,12 +1,12 @@
 //! Descriptors: small numbers that stand for open files.
 //!
-//! An [`OpenFile`] is what `open` makes: a vnode, how it was opened, and a position. Descriptors refer to it, several of them
-//! after `dup` and `fork`. XNU counterpart: `bsd/kern/kern_descrip.c`, `struct fileproc`, `struct fileglob`.
+//! An [`OpenFile`] is what `open` and `pipe` make: a file of some [`Kind`], how it was opened, and a position. Descriptors refer to it,
+//! several of them after `dup` and `fork`. XNU counterpart: `bsd/kern/kern_descrip.c`, `struct fileproc`, `struct fileglob`.
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::ops::{Deref, DerefMut};
-use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use bsd_sys::errno::Errno;
 use bsd_sys::fcntl::{self, FD_CLOEXEC, OpenFlags};
@@ -15,16 +15,32 @@ use prim::wait::{Interruptible, WaitQueue, WaitResult};
 use prim::zone::{Admission, Zone};
 
 use crate::proc::Proc;
+use crate::sys_pipe::PipeEnd;
 use crate::sysent::{Call, DONE, Failure, Outcome, value};
 use crate::vfs::vnode::Vnode;
 
 static OPEN_FILES: Zone = Zone::new("open files", size_of::<OpenFile>());
 
+/// What an open file is.
+#[doc(alias = "file_type_t")]
+pub enum Kind {
+    /// A file, a directory or a device (`DTYPE_VNODE`).
+    Vnode(Arc<Vnode>),
+    /// An end of a pipe (`DTYPE_PIPE`).
+    Pipe(PipeEnd),
+}
+
+/// Flags that `F_SETFL` changes; how a file was opened stays.
+const CHANGEABLE: OpenFlags = OpenFlags::NONBLOCK
+    .union(OpenFlags::APPEND)
+    .union(OpenFlags::ASYNC);
+
 /// An open file.
 #[doc(alias = "fileglob")]
 pub struct OpenFile {
-    vnode: Arc<Vnode>,
-    flags: OpenFlags,
+    kind: Kind,
+    /// [`OpenFlags`].
+    flags: AtomicU32,
     position: Position,
     _admission: Admission,
 }
@@ -35,25 +51,60 @@ impl OpenFile {
     /// # Errors
     /// `ENFILE` when memory is short.
     pub fn create(vnode: Arc<Vnode>, flags: OpenFlags) -> Result<Arc<Self>, Errno> {
+        Self::of_kind(Kind::Vnode(vnode), flags)
+    }
+
+    /// Opens an end of a pipe.
+    ///
+    /// # Errors
+    /// `ENFILE` when memory is short.
+    pub fn of_pipe(end: PipeEnd, flags: OpenFlags) -> Result<Arc<Self>, Errno> {
+        Self::of_kind(Kind::Pipe(end), flags)
+    }
+
+    fn of_kind(kind: Kind, flags: OpenFlags) -> Result<Arc<Self>, Errno> {
         let admission = OPEN_FILES.admit().map_err(|_| Errno::ENFILE)?;
         Ok(Arc::new(Self {
-            vnode,
-            flags,
+            kind,
+            flags: AtomicU32::new(flags.bits()),
             position: Position::default(),
             _admission: admission,
         }))
     }
 
-    /// The file.
+    /// What it is.
     #[must_use]
-    pub fn vnode(&self) -> &Arc<Vnode> {
-        &self.vnode
+    pub fn kind(&self) -> &Kind {
+        &self.kind
+    }
+
+    /// The file, if it is one.
+    #[must_use]
+    pub fn vnode(&self) -> Option<&Arc<Vnode>> {
+        match &self.kind {
+            Kind::Vnode(vnode) => Some(vnode),
+            Kind::Pipe(_) => None,
+        }
     }
 
     /// How it was opened.
     #[must_use]
     pub fn flags(&self) -> OpenFlags {
-        self.flags
+        OpenFlags::from_bits_retain(self.flags.load(Ordering::Relaxed))
+    }
+
+    /// Changes the flags that may be changed while a file is open.
+    fn set_flags(&self, flags: OpenFlags) {
+        let kept = self.flags() - CHANGEABLE;
+        let new = kept | flags & CHANGEABLE;
+        self.flags.store(new.bits(), Ordering::Relaxed);
+    }
+
+    /// Whether a read or a write that cannot be done at once fails.
+    pub(crate) fn set_nonblocking(&self, on: bool) {
+        let mut flags = self.flags();
+        flags.set(OpenFlags::NONBLOCK, on);
+        self.set_flags(flags);
     }
 
     /// The position, for one reader at a time: it waits until nobody else moves it.
@@ -290,12 +341,13 @@ pub(crate) fn fcntl(call: &mut Call<'_>) -> Outcome {
     let mut files = call.proc.files.lock();
     let descriptor = files.descriptor(number)?.clone();
     match command {
-        fcntl::F_DUPFD => {
+        fcntl::F_DUPFD | fcntl::F_DUPFD_CLOEXEC => {
             let from = usize::try_from(argument as i32).map_err(|_| Errno::EINVAL)?;
             if from >= OPEN_MAX {
                 return Err(Errno::EINVAL.into());
             }
-            value(files.add(descriptor.file, false, from)? as u64)
+            let close_on_exec = command == fcntl::F_DUPFD_CLOEXEC;
+            value(files.add(descriptor.file, close_on_exec, from)? as u64)
         }
         fcntl::F_GETFD => value(if descriptor.close_on_exec {
             FD_CLOEXEC as u64
@@ -313,17 +365,27 @@ pub(crate) fn fcntl(call: &mut Call<'_>) -> Outcome {
             )?;
             DONE
         }
-        fcntl::F_GETFL => value(u64::from(descriptor.file.flags.bits())),
+        fcntl::F_GETFL => value(u64::from(descriptor.file.flags().bits())),
+        fcntl::F_SETFL => {
+            let flags = OpenFlags::from_bits_retain(argument as u32);
+            descriptor.file.set_flags(flags);
+            DONE
+        }
         fcntl::F_GETPATH => {
             drop(files);
-            let mut path = descriptor.file.vnode.path().into_bytes();
-            path.push(0);
-            if path.len() > PATH_MAX {
-                return Err(Errno::ENOSPC.into());
-            }
-            call.copyout(&path, argument)?;
-            DONE
+            give_path(call, &descriptor.file, argument)
         }
         _ => Err(Errno::EINVAL.into()),
     }
+}
+
+/// Writes the path of an open file to the program.
+fn give_path(call: &Call<'_>, file: &OpenFile, to: u64) -> Outcome {
+    let mut path = file.vnode().ok_or(Errno::EBADF)?.path().into_bytes();
+    path.push(0);
+    if path.len() > PATH_MAX {
+        return Err(Errno::ENOSPC.into());
+    }
+    call.copyout(&path, to)?;
+    DONE
 }

@@ -34,6 +34,7 @@ pub mod mac;
 pub mod proc;
 pub mod startup;
 pub mod sys_generic;
+pub mod sys_pipe;
 pub mod sysent;
 #[cfg(test)]
 mod tests;

@@ -3,16 +3,21 @@
 //! A regular file is read through its object's pages, the same pages a mapping shows. XNU counterpart:
 //! `bsd/kern/sys_generic.c`, `cluster_read`.
 
+use alloc::sync::Arc;
+
 use bsd_sys::errno::Errno;
 use bsd_sys::fcntl::{SEEK_CUR, SEEK_END, SEEK_SET};
 use bsd_sys::ioctl;
+use bsd_sys::termios::{Termios, WindowSize};
 use mach::KernReturn;
 use vm::vm_fault::FaultOptions;
 
-use crate::kern_descrip::{self, OpenFile};
+use crate::kern_descrip::{self, Kind, OpenFile};
+use crate::sys_pipe;
 use crate::sysent::{Call, DONE, Failure, Outcome, value};
 use crate::tty;
 use crate::vfs::devices::{self, Device};
+use crate::vfs::vnode::Vnode;
 
 /// The most bytes of one transfer (`INT_MAX`).
 const TRANSFER_MAX: u64 = i32::MAX as u64;
@@ -23,12 +28,20 @@ const CHUNK: usize = 512;
 /// `read(fd, buffer, length)`.
 pub(crate) fn read(call: &mut Call<'_>) -> Outcome {
     let file = kern_descrip::lookup(call.proc, call.int(0))?;
-    if file.vnode().is_character_device() {
+    let (user, length) = (call.long(1), call.long(2));
+    let vnode = match file.kind() {
+        Kind::Vnode(vnode) => vnode,
+        Kind::Pipe(end) => {
+            check_length(length)?;
+            return value(sys_pipe::read(call, &file, end, user, length as usize)?);
+        }
+    };
+    if vnode.is_character_device() {
         // A device has no position, and its reader may wait for long.
-        return value(transfer_in(call, &file, 0, call.long(1), call.long(2))?);
+        return value(transfer_in(call, &file, vnode, 0, user, length)?);
     }
     let mut position = file.position()?;
-    let done = transfer_in(call, &file, *position, call.long(1), call.long(2))?;
+    let done = transfer_in(call, &file, vnode, *position, user, length)?;
     *position += done;
     value(done)
 }
@@ -36,23 +49,31 @@ pub(crate) fn read(call: &mut Call<'_>) -> Outcome {
 /// `pread(fd, buffer, length, offset)`.
 pub(crate) fn pread(call: &mut Call<'_>) -> Outcome {
     let file = kern_descrip::lookup(call.proc, call.int(0))?;
-    if file.vnode().is_character_device() {
-        return Err(Errno::ESPIPE.into());
-    }
+    let vnode = seekable(&file)?;
     let offset = i64::try_from(call.long(3)).map_err(|_| Errno::EINVAL)? as u64;
-    value(transfer_in(
-        call,
-        &file,
-        offset,
-        call.long(1),
-        call.long(2),
-    )?)
+    let (user, length) = (call.long(1), call.long(2));
+    value(transfer_in(call, &file, vnode, offset, user, length)?)
+}
+
+/// The file, if it has positions.
+fn seekable(file: &OpenFile) -> Result<&Arc<Vnode>, Errno> {
+    file.vnode()
+        .filter(|vnode| !vnode.is_character_device())
+        .ok_or(Errno::ESPIPE)
+}
+
+fn check_length(length: u64) -> Result<(), Errno> {
+    if length > TRANSFER_MAX {
+        return Err(Errno::EINVAL);
+    }
+    Ok(())
 }
 
 /// Reads from `offset` on into the program's buffer; bytes done.
 fn transfer_in(
     call: &Call<'_>,
     file: &OpenFile,
+    vnode: &Vnode,
     offset: u64,
     user: u64,
     length: u64,
@@ -60,10 +81,7 @@ fn transfer_in(
     if !file.flags().reads() {
         return Err(Errno::EBADF.into());
     }
-    if length > TRANSFER_MAX {
-        return Err(Errno::EINVAL.into());
-    }
-    let vnode = file.vnode();
+    check_length(length)?;
     if vnode.is_directory() {
         return Err(Errno::EISDIR.into());
     }
@@ -119,17 +137,21 @@ fn read_zeroes(call: &Call<'_>, user: u64, length: u64) -> Result<u64, Failure> 
     Ok(done)
 }
 
-/// `write(fd, buffer, length)`: to devices. Files cannot be written yet.
+/// `write(fd, buffer, length)`: to devices and pipes. Files cannot be written yet.
 pub(crate) fn write(call: &mut Call<'_>) -> Outcome {
     let (user, length) = (call.long(1), call.long(2));
     let file = kern_descrip::lookup(call.proc, call.int(0))?;
     if !file.flags().writes() {
         return Err(Errno::EBADF.into());
     }
-    if length > TRANSFER_MAX {
-        return Err(Errno::EINVAL.into());
-    }
-    match devices::device(file.vnode()) {
+    check_length(length)?;
+    let vnode = match file.kind() {
+        Kind::Vnode(vnode) => vnode,
+        Kind::Pipe(end) => {
+            return value(sys_pipe::write(call, &file, end, user, length as usize)?);
+        }
+    };
+    match devices::device(vnode) {
         Some(Device::Console) => {}
         Some(Device::Null | Device::Zero) => return value(length),
         None => return Err(Errno::EROFS.into()),
@@ -151,12 +173,10 @@ pub(crate) fn write(call: &mut Call<'_>) -> Outcome {
 /// `lseek(fd, offset, whence)`.
 pub(crate) fn lseek(call: &mut Call<'_>) -> Outcome {
     let file = kern_descrip::lookup(call.proc, call.int(0))?;
+    let vnode = seekable(&file)?;
     let offset = call.long(1) as i64;
-    if file.vnode().is_character_device() {
-        return Err(Errno::ESPIPE.into());
-    }
     let end = match call.int(2) {
-        SEEK_END => file.vnode().attributes().map_err(Failure::or_restart)?.size,
+        SEEK_END => vnode.attributes().map_err(Failure::or_restart)?.size,
         _ => 0,
     };
     let mut position = file.position()?;
@@ -171,36 +191,61 @@ pub(crate) fn lseek(call: &mut Call<'_>) -> Outcome {
     value(*position)
 }
 
-/// `ioctl(fd, request, argument)`: the few requests a shell makes of its terminal.
+/// `ioctl(fd, request, argument)`: what a program asks of its terminal, and the two requests that pipes know too.
 pub(crate) fn ioctl(call: &mut Call<'_>) -> Outcome {
     let file = kern_descrip::lookup(call.proc, call.int(0))?;
-    if devices::device(file.vnode()) != Some(Device::Console) {
-        return Err(Errno::ENOTTY.into());
+    let (request, argument) = (call.word(1), call.long(2));
+    if request == ioctl::FIONBIO {
+        file.set_nonblocking(call.copyin_int(argument)? != 0);
+        return DONE;
     }
-    let argument = call.long(2);
-    match call.word(1) {
-        ioctl::TIOCGPGRP => {
-            call.copyout(&tty::foreground().to_le_bytes(), argument)?;
-            DONE
+    match file.kind() {
+        Kind::Pipe(end) if request == ioctl::FIONREAD => {
+            give_int(call, end.available() as i32, argument)
         }
+        Kind::Vnode(vnode) if devices::device(vnode) == Some(Device::Console) => {
+            terminal_request(call, request, argument)
+        }
+        _ => Err(Errno::ENOTTY.into()),
+    }
+}
+
+fn give_int(call: &Call<'_>, int: i32, argument: u64) -> Outcome {
+    call.copyout(&int.to_le_bytes(), argument)?;
+    DONE
+}
+
+fn terminal_request(call: &Call<'_>, request: u32, argument: u64) -> Outcome {
+    match request {
+        ioctl::TIOCGPGRP => give_int(call, tty::foreground(), argument),
         ioctl::TIOCSPGRP => {
-            let mut word = [0; 4];
-            call.copyin(argument, &mut word)?;
-            tty::set_foreground(i32::from_le_bytes(word));
+            tty::set_foreground(call.copyin_int(argument)?);
             DONE
         }
+        ioctl::FIONREAD => give_int(call, tty::available() as i32, argument),
         ioctl::TIOCGWINSZ => {
-            // Rows, columns; nobody knows the size in pixels.
-            let words: [u16; 4] = [24, 80, 0, 0];
-            let mut bytes = [0; 8];
-            for (bytes, word) in bytes.chunks_exact_mut(2).zip(words) {
-                bytes.copy_from_slice(&word.to_le_bytes());
-            }
-            call.copyout(&bytes, argument)?;
+            call.copyout(&tty::window_size().to_bytes(), argument)?;
+            DONE
+        }
+        ioctl::TIOCSWINSZ => {
+            let mut bytes = [0; WindowSize::SIZE];
+            call.copyin(argument, &mut bytes)?;
+            tty::set_window_size(WindowSize::from_bytes(&bytes).ok_or(Errno::EINVAL)?);
             DONE
         }
         ioctl::TIOCGETA => {
-            call.copyout(&crate::tty::modes().to_bytes(), argument)?;
+            call.copyout(&tty::modes().to_bytes(), argument)?;
+            DONE
+        }
+        // Output is never behind: what is written is out when the call returns.
+        ioctl::TIOCSETA | ioctl::TIOCSETAW | ioctl::TIOCSETAF => {
+            let mut bytes = [0; Termios::SIZE];
+            call.copyin(argument, &mut bytes)?;
+            let modes = Termios::from_bytes(&bytes).ok_or(Errno::EINVAL)?;
+            if request == ioctl::TIOCSETAF {
+                tty::flush_input();
+            }
+            tty::set_modes(modes);
             DONE
         }
         _ => Err(Errno::ENOTTY.into()),

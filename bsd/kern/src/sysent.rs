@@ -19,7 +19,7 @@ use crate::proc::{self, Proc};
 use crate::{
     kern_descrip, kern_exec, kern_exit, kern_fork, kern_mman, kern_proc_info, kern_sig, kern_time,
 };
-use crate::{startup, sys_generic, vfs};
+use crate::{startup, sys_generic, sys_pipe, vfs};
 
 /// Bytes of an instruction.
 const INSTRUCTION: u64 = 4;
@@ -182,6 +182,7 @@ fn dispatch(number: u32, call: &mut Call<'_>) -> Outcome {
         number::GETPPID => value(call.proc.parent_pid() as u64),
         number::DUP => kern_descrip::dup(call),
         number::DUP2 => kern_descrip::dup2(call),
+        number::PIPE => sys_pipe::pipe(call),
         number::FCNTL | number::FCNTL_NOCANCEL => kern_descrip::fcntl(call),
         number::IOCTL => sys_generic::ioctl(call),
         number::REBOOT => startup::reboot(call),

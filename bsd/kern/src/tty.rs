@@ -1,7 +1,8 @@
 //! The console as a terminal: lines, echo, erasing, and the keys that mean signals.
 //!
 //! The driver collects bytes in its interrupt handler; a thread takes them from there and edits the line; [`read`] gives
-//! whole lines out. [`LineEditor`] is pure. XNU counterpart: `bsd/kern/tty.c`.
+//! whole lines out, or single bytes where the modes say that nobody wants lines. [`LineEditor`] is pure. XNU counterpart:
+//! `bsd/kern/tty.c`.
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
@@ -9,7 +10,7 @@ use core::fmt::{self, Write};
 use core::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 
 use bsd_sys::signal::Signal;
-use bsd_sys::termios::{self, Termios};
+use bsd_sys::termios::{self, Termios, WindowSize};
 use prim::device;
 use prim::lock::{Mutex, Rank};
 use prim::thread::{Priority, SpawnError, spawn_kernel};
@@ -39,6 +40,8 @@ pub enum Typed {
     EndOfFile,
     /// The foreground is to get this signal; the line is gone.
     Interrupt(Signal),
+    /// No line is made of it: the reader gets this byte.
+    Single(u8),
 }
 
 /// A line that is being typed.
@@ -50,35 +53,56 @@ pub struct LineEditor {
 impl LineEditor {
     /// A byte was typed; what is to be echoed goes to `echo`.
     #[doc(alias = "ttyinput")]
-    pub fn typed(&mut self, byte: u8, echo: &mut dyn FnMut(&[u8])) -> Typed {
-        match byte {
-            b'\r' | b'\n' => {
-                self.line.push(b'\n');
-                echo(b"\r\n");
-                Typed::Complete
-            }
-            END_OF_FILE => Typed::EndOfFile,
-            0x08 | 0x7f => {
-                if self.erase() {
-                    echo(b"\x08 \x08");
-                }
-                Typed::More
-            }
-            KILL_LINE => {
-                while self.erase() {
-                    echo(b"\x08 \x08");
-                }
-                Typed::More
-            }
-            0x03 => self.interrupt(b"^C\r\n", Signal::INT, echo),
-            0x1c => self.interrupt(b"^\\\r\n", Signal::QUIT, echo),
-            byte if self.line.len() < LINE_MAX && (byte >= b' ' || byte == b'\t') => {
-                self.line.push(byte);
-                echo(&[byte]);
-                Typed::More
-            }
-            _ => Typed::More,
+    pub fn typed(&mut self, byte: u8, modes: &Termios, echo: &mut dyn FnMut(&[u8])) -> Typed {
+        let mut silent = |_: &[u8]| {};
+        let echo = if modes.local & termios::ECHO != 0 {
+            echo
+        } else {
+            &mut silent
+        };
+        if modes.local & termios::ISIG != 0
+            && let Some((shown, signal)) = signal_of_key(byte, modes)
+        {
+            self.line.clear();
+            echo(shown);
+            return Typed::Interrupt(signal);
         }
+        let byte = match byte {
+            b'\r' if modes.input & termios::ICRNL != 0 => b'\n',
+            b'\n' if modes.input & termios::INLCR != 0 => b'\r',
+            byte => byte,
+        };
+        if modes.local & termios::ICANON == 0 {
+            echo(&[byte]);
+            return Typed::Single(byte);
+        }
+        self.edited(byte, modes, echo)
+    }
+
+    /// A byte of a line.
+    fn edited(&mut self, byte: u8, modes: &Termios, echo: &mut dyn FnMut(&[u8])) -> Typed {
+        let is = |key: usize| is_key(byte, modes, key);
+        if byte == b'\n' {
+            self.line.push(b'\n');
+            echo(b"\r\n");
+            return Typed::Complete;
+        }
+        if is(termios::VEOF) {
+            return Typed::EndOfFile;
+        }
+        if is(termios::VERASE) || byte == 0x08 {
+            if self.erase() {
+                echo(b"\x08 \x08");
+            }
+        } else if is(termios::VKILL) {
+            while self.erase() {
+                echo(b"\x08 \x08");
+            }
+        } else if self.line.len() < LINE_MAX && (byte >= b' ' || byte == b'\t') {
+            self.line.push(byte);
+            echo(&[byte]);
+        }
+        Typed::More
     }
 
     /// Takes the last character away, all bytes of it.
@@ -90,24 +114,38 @@ impl LineEditor {
         }
         false
     }
-
-    fn interrupt(&mut self, shown: &[u8], signal: Signal, echo: &mut dyn FnMut(&[u8])) -> Typed {
-        self.line.clear();
-        echo(shown);
-        Typed::Interrupt(signal)
-    }
 }
 
-/// How the terminal treats what is typed and shown; it cannot be changed yet.
-#[doc(alias = "ttioctl_locked")]
-pub(crate) fn modes() -> Termios {
-    let mut characters = [0; 20];
+/// Whether a byte is the special character of this number; 0xff there means that no byte is.
+fn is_key(byte: u8, modes: &Termios, key: usize) -> bool {
+    let character = modes.characters[key];
+    character == byte && character != termios::VDISABLE
+}
+
+/// The signal that a key means, and what is shown for it.
+fn signal_of_key(byte: u8, modes: &Termios) -> Option<(&'static [u8], Signal)> {
+    let keys: [(usize, &[u8], Signal); 3] = [
+        (termios::VINTR, b"^C\r\n", Signal::INT),
+        (termios::VQUIT, b"^\\\r\n", Signal::QUIT),
+        (termios::VSUSP, b"^Z\r\n", Signal::TSTP),
+    ];
+    let found = keys.into_iter().find(|(key, ..)| is_key(byte, modes, *key));
+    found.map(|(_, shown, signal)| (shown, signal))
+}
+
+/// How a terminal is at first: lines, echo, signals.
+#[doc(alias = "termioschars")]
+fn first_modes() -> Termios {
+    let mut characters = [termios::VDISABLE; 20];
     for (index, key) in [
         (termios::VEOF, END_OF_FILE),
         (termios::VERASE, 0x7f),
         (termios::VKILL, KILL_LINE),
         (termios::VINTR, 0x03),
         (termios::VQUIT, 0x1c),
+        (termios::VSUSP, 0x1a),
+        (termios::VMIN, 1),
+        (termios::VTIME, 0),
     ] {
         characters[index] = key;
     }
@@ -120,14 +158,35 @@ pub(crate) fn modes() -> Termios {
     }
 }
 
-/// What has been typed. Rank `Vnode`, held for moments.
-#[derive(Default)]
+/// Rows and columns as long as nobody has said otherwise.
+const FIRST_SIZE: WindowSize = WindowSize {
+    rows: 24,
+    columns: 80,
+    width: 0,
+    height: 0,
+};
+
+/// The terminal. Rank `Vnode`, held for moments.
 struct Terminal {
+    modes: Termios,
+    size: WindowSize,
     editor: LineEditor,
-    /// Bytes of complete lines.
+    /// Bytes of complete lines, or single ones.
     ready: VecDeque<u8>,
     /// Times the end was typed and no reader has seen it.
     ends: usize,
+}
+
+impl Default for Terminal {
+    fn default() -> Self {
+        Self {
+            modes: first_modes(),
+            size: FIRST_SIZE,
+            editor: LineEditor::default(),
+            ready: VecDeque::new(),
+            ends: 0,
+        }
+    }
 }
 
 static TERMINAL: Mutex<Option<Terminal>> = Mutex::new(Rank::Vnode, None);
@@ -169,30 +228,92 @@ fn input_thread() {
     }
 }
 
+/// Does something with the terminal.
+fn with_terminal<R>(action: impl FnOnce(&mut Terminal) -> R) -> R {
+    action(TERMINAL.lock().get_or_insert_with(Terminal::default))
+}
+
+/// The modes.
+#[doc(alias = "ttioctl_locked")]
+pub(crate) fn modes() -> Termios {
+    with_terminal(|terminal| terminal.modes)
+}
+
+/// Changes the modes. What has been typed of a line is kept for who reads next.
+pub(crate) fn set_modes(modes: Termios) {
+    with_terminal(|terminal| {
+        terminal.modes = modes;
+        if modes.local & termios::ICANON == 0 {
+            terminal.ready.extend(terminal.editor.line.drain(..));
+        }
+    });
+    arrived();
+}
+
+/// The size of the window.
+pub(crate) fn window_size() -> WindowSize {
+    with_terminal(|terminal| terminal.size)
+}
+
+/// The window has another size now; the foreground hears of it.
+pub(crate) fn set_window_size(size: WindowSize) {
+    let old = with_terminal(|terminal| core::mem::replace(&mut terminal.size, size));
+    if old != size {
+        signal_foreground(Signal::WINCH);
+    }
+}
+
+/// Forgets what has been typed and not read.
+#[doc(alias = "ttyflush")]
+pub(crate) fn flush_input() {
+    with_terminal(|terminal| {
+        terminal.ready.clear();
+        terminal.editor.line.clear();
+        terminal.ends = 0;
+    });
+}
+
+/// Bytes that can be read at once.
+pub(crate) fn available() -> usize {
+    with_terminal(|terminal| terminal.ready.len())
+}
+
+/// There is something to read.
+fn arrived() {
+    ARRIVALS.fetch_add(1, Ordering::SeqCst);
+    READERS.wake_all();
+}
+
 /// One byte was typed.
 #[doc(alias = "ttyinput")]
 fn input(byte: u8, echo: &mut dyn FnMut(&[u8])) {
-    let typed = {
-        let mut guard = TERMINAL.lock();
-        let terminal = guard.get_or_insert_with(Terminal::default);
-        let typed = terminal.editor.typed(byte, echo);
-        if matches!(typed, Typed::Complete | Typed::EndOfFile) {
-            // A full buffer loses the line, as on any terminal.
-            if terminal.ready.len() < LINE_MAX {
-                terminal.ready.extend(terminal.editor.line.iter());
+    let typed = with_terminal(|terminal| {
+        let Terminal {
+            modes,
+            editor,
+            ready,
+            ends,
+            ..
+        } = terminal;
+        let typed = editor.typed(byte, modes, echo);
+        // A full buffer loses what is typed, as on any terminal.
+        let room = ready.len() < LINE_MAX;
+        match typed {
+            Typed::Complete | Typed::EndOfFile => {
+                *ends += usize::from(typed == Typed::EndOfFile && editor.line.is_empty());
+                if room {
+                    ready.extend(editor.line.iter());
+                }
+                editor.line.clear();
             }
-            terminal.ends +=
-                usize::from(typed == Typed::EndOfFile && terminal.editor.line.is_empty());
-            terminal.editor.line.clear();
+            Typed::Single(byte) if room => ready.push_back(byte),
+            Typed::Single(_) | Typed::More | Typed::Interrupt(_) => {}
         }
         typed
-    };
+    });
     match typed {
         Typed::More => {}
-        Typed::Complete | Typed::EndOfFile => {
-            ARRIVALS.fetch_add(1, Ordering::SeqCst);
-            READERS.wake_all();
-        }
+        Typed::Complete | Typed::EndOfFile | Typed::Single(_) => arrived(),
         Typed::Interrupt(signal) => signal_foreground(signal),
     }
 }
@@ -219,17 +340,15 @@ pub fn read(buffer: &mut [u8]) -> Result<usize, Interrupted> {
 
 /// Gives back what was read and could not be handed on.
 pub fn unread(bytes: &[u8]) {
-    let mut guard = TERMINAL.lock();
-    let terminal = guard.get_or_insert_with(Terminal::default);
-    for &byte in bytes.iter().rev() {
-        terminal.ready.push_front(byte);
-    }
-    drop(guard);
-    ARRIVALS.fetch_add(1, Ordering::SeqCst);
-    READERS.wake_all();
+    with_terminal(|terminal| {
+        for &byte in bytes.iter().rev() {
+            terminal.ready.push_front(byte);
+        }
+    });
+    arrived();
 }
 
-/// Moves bytes of the first line to `buffer`; `None` if there is nothing yet.
+/// Moves bytes of the first line, or all there are if they are no lines, to `buffer`; `None` if there is nothing yet.
 fn take_line(buffer: &mut [u8]) -> Option<usize> {
     let mut guard = TERMINAL.lock();
     let terminal = guard.get_or_insert_with(Terminal::default);
@@ -237,11 +356,10 @@ fn take_line(buffer: &mut [u8]) -> Option<usize> {
         terminal.ends = terminal.ends.checked_sub(1)?;
         return Some(0);
     }
-    let line = terminal
-        .ready
-        .iter()
-        .position(|&byte| byte == b'\n')
-        .map_or(terminal.ready.len(), |end| end + 1);
+    let in_lines = terminal.modes.local & termios::ICANON != 0;
+    let mut ready = terminal.ready.iter();
+    let end = ready.position(|&byte| byte == b'\n' && in_lines);
+    let line = end.map_or(terminal.ready.len(), |end| end + 1);
     let count = buffer.len().min(line);
     for (byte, ready) in buffer.iter_mut().zip(terminal.ready.drain(..count)) {
         *byte = ready;
@@ -311,10 +429,14 @@ mod tests {
     use super::*;
 
     fn type_all(editor: &mut LineEditor, bytes: &[u8]) -> (Vec<u8>, Typed) {
+        type_with(editor, &first_modes(), bytes)
+    }
+
+    fn type_with(editor: &mut LineEditor, modes: &Termios, bytes: &[u8]) -> (Vec<u8>, Typed) {
         let mut echo = Vec::new();
         let mut last = Typed::More;
         for &byte in bytes {
-            last = editor.typed(byte, &mut |bytes| echo.extend_from_slice(bytes));
+            last = editor.typed(byte, modes, &mut |bytes| echo.extend_from_slice(bytes));
         }
         (echo, last)
     }
@@ -354,5 +476,29 @@ mod tests {
         let mut editor = LineEditor::default();
         type_all(&mut editor, &[b'x'; LINE_MAX + 100]);
         assert_eq!(editor.line.len(), LINE_MAX);
+    }
+    #[test]
+    fn without_lines_every_byte_comes_at_once_and_keys_mean_nothing() {
+        let mut modes = first_modes();
+        modes.local &= !(termios::ICANON | termios::ISIG | termios::ECHO);
+        modes.input &= !termios::ICRNL;
+        let mut editor = LineEditor::default();
+        for byte in [b'a', b'\r', 0x03, 0x7f, 0x1b] {
+            let (echo, typed) = type_with(&mut editor, &modes, &[byte]);
+            assert_eq!((echo.len(), typed), (0, Typed::Single(byte)));
+        }
+    }
+
+    #[test]
+    fn a_disabled_key_is_an_ordinary_byte() {
+        let mut modes = first_modes();
+        modes.characters[termios::VINTR] = termios::VDISABLE;
+        let mut editor = LineEditor::default();
+        assert_eq!(type_with(&mut editor, &modes, b"\x03").1, Typed::More);
+        assert_eq!(type_with(&mut editor, &modes, b"\xff").1, Typed::More);
+        assert_eq!(
+            type_all(&mut editor, b"\x1a").1,
+            Typed::Interrupt(Signal::TSTP)
+        );
     }
 }

@@ -8,8 +8,10 @@ pub const TIOCSETA: u32 = 0x8048_7414;
 pub const TIOCGPGRP: u32 = 0x4004_7477;
 /// The process group in the foreground: set.
 pub const TIOCSPGRP: u32 = 0x8004_7476;
-/// Size of the window.
+/// Size of the window: get.
 pub const TIOCGWINSZ: u32 = 0x4008_7468;
+/// Size of the window: set.
+pub const TIOCSWINSZ: u32 = 0x8008_7467;
 /// Attributes of the terminal: set after output is out.
 pub const TIOCSETAW: u32 = 0x8048_7415;
 /// Attributes of the terminal: set after output is out, dropping input.

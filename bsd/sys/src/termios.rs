@@ -65,5 +65,6 @@ numbers! {
     VQUIT: usize = 9, "Character: quit";
     VSUSP: usize = 10, "Character: suspend";
     VMIN: usize = 16, "Fewest bytes of a read";
+    VDISABLE: u8 = 0xff, "A special character that no byte is";
     VTIME: usize = 17, "Wait of a read, tenths of a second";
 }

@@ -76,7 +76,7 @@ fn file_backing(
     descriptor: i32,
 ) -> Result<(Backing, VmProt), Failure> {
     let file = kern_descrip::lookup(call.proc, descriptor)?;
-    let vnode = file.vnode();
+    let vnode = file.vnode().ok_or(Errno::EINVAL)?;
     if !vnode.is_regular() && !vnode.is_character_device() {
         return Err(Errno::EINVAL.into());
     }

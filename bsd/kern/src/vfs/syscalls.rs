@@ -12,7 +12,7 @@ use mach::file::{FileAttributes, FileTime};
 use super::lookup::{Last, lookup};
 use super::vnode::Vnode;
 use super::{cache, file_system_number};
-use crate::kern_descrip::{self, OpenFile};
+use crate::kern_descrip::{self, Kind, OpenFile};
 use crate::sysent::{Call, DONE, Failure, Outcome, value};
 
 /// The most bytes of directory records given at a time.
@@ -144,7 +144,13 @@ pub(crate) fn lstat(call: &mut Call<'_>) -> Outcome {
 /// `fstat64(fd, buffer)`.
 pub(crate) fn fstat(call: &mut Call<'_>) -> Outcome {
     let file = kern_descrip::lookup(call.proc, call.int(0))?;
-    give_stat(call, file.vnode())
+    match file.kind() {
+        Kind::Vnode(vnode) => give_stat(call, vnode),
+        Kind::Pipe(end) => {
+            call.copyout(&end.stat().to_bytes(), call.long(1))?;
+            DONE
+        }
+    }
 }
 
 fn give_stat(call: &Call<'_>, vnode: &Vnode) -> Outcome {
@@ -186,7 +192,7 @@ fn stat_of(vnode: &Vnode, attributes: &FileAttributes) -> Stat {
 /// `getdirentries64(fd, buffer, size, position)`.
 pub(crate) fn getdirentries64(call: &mut Call<'_>) -> Outcome {
     let file = kern_descrip::lookup(call.proc, call.int(0))?;
-    let vnode = file.vnode();
+    let vnode = file.vnode().ok_or(Errno::EINVAL)?;
     if !vnode.is_directory() {
         return Err(Errno::EINVAL.into());
     }
