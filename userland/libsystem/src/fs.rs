@@ -132,6 +132,14 @@ fn stat_call(number: u32, file: u64) -> Result<Stat> {
     Stat::from_bytes(&bytes).ok_or(Errno::EIO)
 }
 
+/// Attributes of a descriptor that is no [`File`].
+///
+/// # Errors
+/// The kernel's.
+pub fn stat_of(descriptor: i32) -> Result<Stat> {
+    stat_call(number::FSTAT64, descriptor as u64)
+}
+
 /// Attributes of what a path names, through symbolic links.
 ///
 /// # Errors
@@ -202,6 +210,28 @@ pub fn read_dir(path: &str) -> Result<Vec<DirectoryEntry>> {
     }
     names.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(names)
+}
+
+/// The path of the current directory.
+///
+/// # Errors
+/// The kernel's.
+#[doc(alias = "getcwd")]
+pub fn current_directory() -> Result<String> {
+    let here = File::open_with(".", OpenFlags::DIRECTORY, 0)?;
+    let mut buffer = [0; bsd_sys::limits::PATH_MAX];
+    let arguments = [
+        here.0 as u64,
+        bsd_sys::fcntl::F_GETPATH as u64,
+        buffer.as_mut_ptr() as u64,
+    ];
+    // SAFETY: the kernel writes a path of at most `PATH_MAX` bytes into `buffer`.
+    unsafe { syscall::call(number::FCNTL, &arguments) }?;
+    let end = buffer
+        .iter()
+        .position(|byte| *byte == 0)
+        .ok_or(Errno::EIO)?;
+    Ok(String::from_utf8_lossy(&buffer[..end]).into_owned())
 }
 
 /// The whole of a file.

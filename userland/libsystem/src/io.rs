@@ -70,22 +70,6 @@ pub fn write_all(descriptor: i32, mut bytes: &[u8]) -> Result<()> {
     Ok(())
 }
 
-/// Whether a terminal hands out whole, edited lines.
-///
-/// # Errors
-/// The kernel's; `ENOTTY` if it is no terminal.
-#[doc(alias = "tcgetattr")]
-pub fn terminal_is_canonical(descriptor: i32) -> Result<bool> {
-    use bsd_sys::termios::{ICANON, Termios};
-    let mut bytes = [0; Termios::SIZE];
-    let request = u64::from(bsd_sys::ioctl::TIOCGETA);
-    let arguments = [descriptor as u64, request, bytes.as_mut_ptr() as u64];
-    // SAFETY: the kernel writes a `termios` into `bytes`.
-    unsafe { syscall::call(number::IOCTL, &arguments) }?;
-    let modes = Termios::from_bytes(&bytes).ok_or(Errno::EIO)?;
-    Ok(modes.local & ICANON != 0)
-}
-
 /// A descriptor that can be formatted to, a line at a time.
 struct Formatter {
     descriptor: i32,

@@ -19,6 +19,7 @@
 //! |---|---|
 //! | [`mod@env`] | arguments and environment |
 //! | [`io`], [`fs`] | descriptors, files, directories; [`print!`], [`println!`], [`eprintln!`] |
+//! | [`descriptor`], [`terminal`] | pipes and copies of descriptors; modes and size of a terminal |
 //! | [`process`] | fork, exec, wait, exit, kill |
 //! | [`memory`] | mappings |
 //! | [`mach_call`] | Mach traps, messages, and calls of any routine of `mach::defs` |
@@ -37,6 +38,7 @@ extern crate alloc;
 #[cfg(not(target_os = "none"))]
 extern crate std;
 
+pub mod descriptor;
 pub mod env;
 pub mod fs;
 pub mod io;
@@ -44,6 +46,7 @@ pub mod mach_call;
 pub mod memory;
 pub mod process;
 pub mod syscall;
+pub mod terminal;
 pub mod time;
 pub mod trace;
 

@@ -86,12 +86,17 @@ fn c_strings<S: AsRef<str>>(strings: &[S]) -> Result<Vec<CString>> {
 }
 
 /// Replaces this program; comes back only if that fails.
-#[doc(alias = "execve")]
 pub fn exec<S: AsRef<str>>(path: &str, arguments: &[S]) -> Errno {
+    exec_with(path, arguments, &env::environment())
+}
+
+/// Replaces this program by one with this environment; comes back only if that fails.
+#[doc(alias = "execve")]
+pub fn exec_with<S: AsRef<str>>(path: &str, arguments: &[S], environment: &[String]) -> Errno {
     let attempt = || -> Result<()> {
         let path = c_path(path)?;
         let arguments = c_strings(arguments)?;
-        let environment = c_strings(&env::environment())?;
+        let environment = c_strings(environment)?;
         let (arguments, environment) = (pointers(&arguments), pointers(&environment));
         let words = [
             path.as_ptr() as u64,
@@ -163,7 +168,7 @@ pub fn kill(process: i32, signal: Signal) -> Result<()> {
     unsafe { syscall::call(number::KILL, &arguments) }.map(|_| ())
 }
 
-/// Makes this process the head of its own group, so that the terminal's keys mean it.
+/// Puts a process (0: this one) into a group (0: its own), which a terminal's keys mean as a whole.
 ///
 /// # Errors
 /// The kernel's.
@@ -173,19 +178,11 @@ pub fn set_group(process: i32, group: i32) -> Result<()> {
     unsafe { syscall::call(number::SETPGID, &[process as u64, group as u64]) }.map(|_| ())
 }
 
-/// Gives the terminal to a process group.
-///
-/// # Errors
-/// The kernel's.
-#[doc(alias = "tcsetpgrp")]
-pub fn set_foreground(descriptor: i32, group: i32) -> Result<()> {
-    let arguments = [
-        descriptor as u64,
-        u64::from(bsd_sys::ioctl::TIOCSPGRP),
-        &raw const group as u64,
-    ];
-    // SAFETY: the kernel reads `group` only.
-    unsafe { syscall::call(number::IOCTL, &arguments) }.map(|_| ())
+/// The process group of this process.
+#[doc(alias = "getpgrp")]
+pub fn group() -> i32 {
+    // SAFETY: no memory is named.
+    unsafe { syscall::call(number::GETPGRP, &[]) }.map_or(-1, |words| words[0] as i32)
 }
 
 /// Changes the current directory.
@@ -272,14 +269,16 @@ pub fn task_information(process: i32) -> Result<TaskInfo> {
     Ok(TaskInfo::from_bytes(&bytes))
 }
 
-/// Where a program is, if its name has no slash: in `/bin`, `/sbin`, `/tests`, or the boot archive.
+/// Where programs are looked for, in this order.
+pub const PROGRAM_DIRECTORIES: [&str; 5] = ["/bin", "/sbin", "/tests", "/boot/bin", "/boot/sbin"];
+
+/// Where a program is; a name without a slash is looked for in [`PROGRAM_DIRECTORIES`].
 pub fn find_program(name: &str) -> Option<String> {
-    const DIRECTORIES: [&str; 5] = ["/bin", "/sbin", "/tests", "/boot/bin", "/boot/sbin"];
     let exists = |path: &String| crate::fs::stat(path).is_ok();
     if name.contains('/') {
         return Some(String::from(name)).filter(exists);
     }
-    DIRECTORIES
+    PROGRAM_DIRECTORIES
         .iter()
         .map(|directory| alloc::format!("{directory}/{name}"))
         .find(exists)

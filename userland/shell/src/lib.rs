@@ -1,18 +1,28 @@
-//! A minimal shell: reads a line, takes it apart, runs programs.
+//! The shell: reads lines, takes them apart, runs programs.
 //!
-//! | file | what |
-//! |---|---|
-//! | [`parse`] | words, quotes, `$?`, `;`, `&&`, `||` |
-//! | [`run`] | programs and the few built-in commands |
-//! | [`input`] | lines from a terminal, which is edited here only if the terminal layer does not |
+//! | file | what | pure |
+//! |---|---|---|
+//! | [`keys`], [`editor`], [`history`] | bytes become keys, keys a line | yes |
+//! | [`input`], [`complete`] | the terminal, and what a tabulator completes | |
+//! | [`parse`] | jobs, pipelines, commands, words, redirections | yes |
+//! | [`expand`] | parameters and patterns become words | yes |
+//! | [`jobs`] | what runs in the background | yes |
+//! | [`run`], [`builtin`] | processes, pipes, the terminal; commands of the shell's own | |
 //!
-//! What it does not do: variables, redirection, pipes, background jobs, scripts with control flow.
+//! What it does not do: `if`, `for`, `while`, functions, command substitution, here-documents.
 
 #![no_std]
 #![forbid(unsafe_code)]
 
 extern crate alloc;
 
+pub mod builtin;
+pub mod complete;
+pub mod editor;
+pub mod expand;
+pub mod history;
 pub mod input;
+pub mod jobs;
+pub mod keys;
 pub mod parse;
 pub mod run;
