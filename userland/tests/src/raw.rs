@@ -34,6 +34,22 @@ pub fn page() -> u64 {
     memory::page_size()
 }
 
+/// `read`, to any address.
+///
+/// # Errors
+/// The kernel's.
+pub fn read(descriptor: i32, address: u64, length: u64) -> Answer {
+    call(number::READ, &[descriptor as u64, address, length])
+}
+
+/// `write`, from any address.
+///
+/// # Errors
+/// The kernel's.
+pub fn write(descriptor: i32, address: u64, length: u64) -> Answer {
+    call(number::WRITE, &[descriptor as u64, address, length])
+}
+
 /// `mmap`.
 ///
 /// # Errors
