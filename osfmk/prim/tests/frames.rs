@@ -352,13 +352,13 @@ fn a_transferred_page_keeps_flags_generation_and_queue() {
         PageFlags::DIRTY | PageFlags::REFERENCED
     );
     assert_eq!(from.advance_generation(frame), 1);
-    queues::lock().enqueue(frame, PageQueue::Active);
+    queues::lock().enqueue(frame, PageQueue::ActiveFile);
     assert!(from.transfer(PageIndex(7), &mut to, PageIndex(0)));
     assert_eq!(
         (to.flags(frame), to.generation(frame)),
         (PageFlags::DIRTY, 1)
     );
-    assert_eq!(queues::queue_of(frame), Some(PageQueue::Active));
+    assert_eq!(queues::queue_of(frame), Some(PageQueue::ActiveFile));
     let owned = to.remove(PageIndex(0)).unwrap();
     assert_eq!(
         frames::flags(frame),

@@ -6,9 +6,14 @@
 //! Queues of resident, unwired pages:
 //!
 //! ```text
-//!   read ahead ─▶ speculative ──used──▶ active ──aged (vm_pageout)──▶ inactive (file | anonymous) ──▶ reclaimed
-//!                     └────────────────── taken first ───────────────────────────────────────────────▶
+//!   read ahead ─▶ speculative ──used──▶ active ──aged──▶ inactive ──clean──▶ reclaimed
+//!                     │                  ▲  ▲                │  │               ▲
+//!                     │                  │  └──referenced────┘  └─dirty─▶ laundry (lent to the pager)
+//!                     └───── taken first, as if inactive            refused, written or used: active
 //! ```
+//!
+//! Active and inactive pages of anonymous memory and of files are on queues of their own; what is of which kind never
+//! changes, and a page that comes to another kind of object is queued anew.
 //!
 //! Locks: `&PageList`, `&mut PageList` mean that the object's lock is held.
 //! XNU counterpart: `vm_resident.c`.
@@ -16,7 +21,7 @@
 use mach::VmProt;
 use pmap::RefMod;
 use prim::frames::queues::{self, PageQueue};
-use prim::frames::{self, FrameNumber, OwnedFrame, PageFlags, PageIndex, PageList};
+use prim::frames::{self, FrameNumber, OwnedFrame, PageFlags, PageIndex, PageKind, PageList};
 
 /// A page number as an index.
 pub(crate) const fn index(page: u64) -> PageIndex {
@@ -117,9 +122,9 @@ pub(crate) fn note_used(list: &mut PageList, frame: FrameNumber) {
     let before = list.clear_flags(frame, PageFlags::SPECULATIVE | PageFlags::CLUSTERED);
     list.set_flags(frame, PageFlags::REFERENCED);
     let fresh = before.contains(PageFlags::SPECULATIVE)
-        || !matches!(queues::queue_of(frame), Some(PageQueue::Active));
+        || !queues::queue_of(frame).is_some_and(|queue| settled(queue, list));
     if fresh && frames::wire_count(frame) == 0 {
-        queues::lock().enqueue(frame, PageQueue::Active);
+        queues::lock().enqueue(frame, active_queue(list));
     }
 }
 
@@ -132,19 +137,43 @@ pub(crate) fn note_supplied(list: &mut PageList, frame: FrameNumber, extra: Page
 
 /// The page goes first when frames run short; its data is kept.
 #[doc(alias = "vm_page_deactivate")]
-pub(crate) fn deactivate(list: &mut PageList, frame: FrameNumber, internal: bool) {
+pub(crate) fn deactivate(list: &mut PageList, frame: FrameNumber) {
     list.clear_flags(frame, PageFlags::REFERENCED);
     pmap::clear_refmod(frame, RefMod::REFERENCED);
     if frames::wire_count(frame) == 0 {
-        queues::lock().enqueue(frame, inactive_queue(internal));
+        queues::lock().enqueue(frame, inactive_queue(list));
     }
 }
 
-/// The inactive queue for pages of this kind of object.
-pub(crate) fn inactive_queue(internal: bool) -> PageQueue {
-    if internal {
-        PageQueue::InactiveAnonymous
-    } else {
-        PageQueue::InactiveFile
+/// Is that where a page in use belongs? The laundry is left alone: its end looks whether the page was used.
+fn settled(queue: PageQueue, list: &PageList) -> bool {
+    queue == active_queue(list) || queue == PageQueue::Laundry
+}
+
+/// The active queue for pages of this object.
+pub(crate) fn active_queue(list: &PageList) -> PageQueue {
+    match list.kind() {
+        PageKind::Anonymous => PageQueue::ActiveAnonymous,
+        PageKind::File => PageQueue::ActiveFile,
     }
+}
+
+/// The inactive queue for pages of this object.
+pub(crate) fn inactive_queue(list: &PageList) -> PageQueue {
+    match list.kind() {
+        PageKind::Anonymous => PageQueue::InactiveAnonymous,
+        PageKind::File => PageQueue::InactiveFile,
+    }
+}
+
+/// Was the page used since this was last asked?
+pub(crate) fn was_referenced(list: &mut PageList, frame: FrameNumber) -> bool {
+    let by_kernel = list
+        .clear_flags(frame, PageFlags::REFERENCED)
+        .contains(PageFlags::REFERENCED);
+    let by_hardware = pmap::refmod(frame).contains(RefMod::REFERENCED);
+    if by_hardware {
+        pmap::clear_refmod(frame, RefMod::REFERENCED);
+    }
+    by_kernel || by_hardware
 }

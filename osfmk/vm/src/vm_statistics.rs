@@ -45,12 +45,18 @@ counters! {
     PAGEINS;
     /// Pages returned to pagers.
     PAGEOUTS;
+    /// Pages of anonymous memory that the default pager has given back.
+    SWAPINS;
+    /// Pages of anonymous memory given to the default pager.
+    SWAPOUTS;
     /// Clean pages taken back.
     RECLAIMED;
     /// Inactive pages that were found referenced.
     REACTIVATIONS;
     /// Supplied pages that were refused.
     REFUSED_PAGES;
+    /// Processes killed for want of memory.
+    OUT_OF_MEMORY_KILLS;
     /// Requests whose deadline passed.
     LATE_REQUESTS;
     /// Shadow objects collapsed into their child.

@@ -81,12 +81,12 @@ fn pages(count: usize) -> u32 {
 pub(crate) fn vm_statistics() -> VmStatistics64 {
     let counts = frames::counts();
     let speculative = queues::length(PageQueue::Speculative);
-    let file = queues::length(PageQueue::InactiveFile);
-    let anonymous = queues::length(PageQueue::InactiveAnonymous);
+    let active = [PageQueue::ActiveFile, PageQueue::ActiveAnonymous].map(queues::length);
+    let inactive = [PageQueue::InactiveFile, PageQueue::InactiveAnonymous].map(queues::length);
     VmStatistics64 {
         free_count: pages(counts.free + speculative),
-        active_count: pages(queues::length(PageQueue::Active)),
-        inactive_count: pages(file + anonymous),
+        active_count: pages(active[0] + active[1]),
+        inactive_count: pages(inactive[0] + inactive[1]),
         wire_count: pages(counts.total() - counts.free - counts.resident),
         zero_fill_count: counters::ZERO_FILLS.get(),
         reactivations: counters::REACTIVATIONS.get(),
@@ -95,8 +95,11 @@ pub(crate) fn vm_statistics() -> VmStatistics64 {
         faults: counters::FAULTS.get(),
         cow_faults: counters::COW_FAULTS.get(),
         speculative_count: pages(speculative),
-        external_page_count: pages(file),
-        internal_page_count: pages(anonymous),
+        swapins: counters::SWAPINS.get(),
+        swapouts: counters::SWAPOUTS.get(),
+        throttled_count: pages(queues::length(PageQueue::Laundry)),
+        external_page_count: pages(active[0] + inactive[0] + speculative),
+        internal_page_count: pages(active[1] + inactive[1]),
         ..VmStatistics64::default()
     }
 }

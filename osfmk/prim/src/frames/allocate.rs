@@ -78,15 +78,27 @@ pub fn targets() -> Targets {
 }
 
 pub(super) fn set_targets(usable: usize) {
-    let normal = (usable / 64).clamp(16, 2048);
-    let targets = Targets {
+    let targets = targets_of(usable);
+    TARGETS.call_once(|| targets);
+}
+
+/// XNU's shape: a reserve, then a minimum and a target that grow slowly with the memory, each with XNU's limit. The
+/// reserve is smaller than XNU's, which has more that draws from it.
+#[doc(alias = "VM_PAGE_FREE_MIN")]
+#[doc(alias = "VM_PAGE_FREE_TARGET")]
+#[doc(alias = "VM_PAGE_FREE_RESERVED")]
+fn targets_of(usable: usize) -> Targets {
+    let normal = (usable / 64).clamp(16, 1700);
+    let rest = usable.saturating_sub(normal);
+    let low = normal + (10 + rest / 100).min(3500);
+    let target = normal + (15 + rest / 80).min(4000);
+    Targets {
         pageout: normal / 4,
         pager: normal / 2,
         normal,
-        low: 2 * normal,
-        target: 3 * normal,
-    };
-    TARGETS.call_once(|| targets);
+        low,
+        target: target.max(low + 5),
+    }
 }
 
 /// Free frames.
@@ -338,4 +350,24 @@ pub(super) fn validate() -> usize {
     let listed = buddy.frames();
     drop(buddy);
     listed + cache::frames()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_thresholds_are_ordered_and_have_xnus_limits() {
+        for usable in [64, 1 << 10, 1 << 13, 1 << 16, 1 << 20, 1 << 24] {
+            let targets = targets_of(usable);
+            assert!(targets.pageout < targets.pager && targets.pager < targets.normal);
+            assert!(targets.normal < targets.low && targets.low < targets.target);
+            assert!(
+                targets.target <= 1700 + 4000,
+                "{usable} frames: {targets:?}"
+            );
+        }
+        let small = targets_of(8192);
+        assert_eq!((small.normal, small.low, small.target), (128, 218, 243));
+    }
 }

@@ -62,18 +62,34 @@ impl PageIndex {
     }
 }
 
+/// Where the contents of an object's pages come from: it decides their queues and who is asked to take them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+pub enum PageKind {
+    /// A file or another pager.
+    File,
+    /// Nowhere: anonymous memory.
+    Anonymous,
+}
+
 /// The resident pages of one object.
 pub struct PageList {
     owner: OwnerId,
+    kind: PageKind,
     root: u32,
     length: usize,
 }
 
 impl PageList {
-    /// An empty list.
+    /// An empty list of an object with a pager.
     pub fn new(owner: OwnerId) -> Self {
+        Self::of_kind(owner, PageKind::File)
+    }
+
+    /// An empty list.
+    pub fn of_kind(owner: OwnerId, kind: PageKind) -> Self {
         Self {
             owner,
+            kind,
             root: NIL,
             length: 0,
         }
@@ -82,6 +98,11 @@ impl PageList {
     /// Who owns the pages.
     pub fn owner(&self) -> OwnerId {
         self.owner
+    }
+
+    /// Where the pages' contents come from.
+    pub fn kind(&self) -> PageKind {
+        self.kind
     }
 
     /// Number of pages.

@@ -18,9 +18,9 @@ use crate::lock::{Rank, SpinLock, SpinLockGuard};
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
 #[repr(u8)]
 pub enum PageQueue {
-    /// Used lately.
+    /// Used lately; from a file or another pager.
     #[doc(alias = "vm_page_queue_active")]
-    Active = 1,
+    ActiveFile = 1,
     /// Not used lately; from a file or another pager.
     #[doc(alias = "vm_page_queue_inactive")]
     InactiveFile = 2,
@@ -33,18 +33,21 @@ pub enum PageQueue {
     /// On its way to the pager.
     #[doc(alias = "vm_pageout_queue")]
     Laundry = 5,
+    /// Used lately; anonymous.
+    ActiveAnonymous = 6,
 }
 
-const QUEUES: usize = 6;
+const QUEUES: usize = 7;
 
 impl PageQueue {
     /// Every queue.
     pub const ALL: [PageQueue; QUEUES - 1] = [
-        PageQueue::Active,
+        PageQueue::ActiveFile,
         PageQueue::InactiveFile,
         PageQueue::InactiveAnonymous,
         PageQueue::Speculative,
         PageQueue::Laundry,
+        PageQueue::ActiveAnonymous,
     ];
 
     fn from_number(number: u8) -> Option<Self> {

@@ -7,6 +7,7 @@
 //! XNU counterpart: `memory_object_lock_request`, `vm_object_update`, `vm_object_sync`.
 
 use alloc::sync::Arc;
+use core::ops::Range;
 
 use mach::{KernReturn, VmProt};
 use machine::page::{PAGE_MASK, PAGE_SHIFT, PAGE_SIZE};
@@ -17,7 +18,7 @@ use super::requests::MAX_RUN_PAGES;
 use super::{DataReturn, MemoryControl, Pager, ReturnKind, pager_died};
 use crate::vm_object::state::{ObjectState, PagerState, Phase};
 use crate::vm_object::{OBJECT_EVENT, ObjectRef};
-use crate::{ticks, vm_page, vm_statistics, vm_trace};
+use crate::{ticks, vm_page, vm_pageout, vm_statistics, vm_trace};
 
 /// Which resident pages a request returns to the pager.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,7 +65,13 @@ impl MemoryControl {
             .offset
             .saturating_add(request.length)
             .div_ceil(PAGE_SIZE as u64);
-        let returned = return_pages(&object, first, end, request.should_return, request.flush);
+        let returned = return_pages(
+            &object,
+            first,
+            end,
+            request.should_return,
+            Afterwards::of(request.flush),
+        );
         if let Some(protection) = request.protection {
             object.protect_range(
                 request.offset & !PAGE_MASK,
@@ -125,7 +132,7 @@ impl ObjectRef {
         let end = offset.saturating_add(size).div_ceil(PAGE_SIZE as u64);
         let mut result = Ok(());
         if flags.write_back {
-            result = return_pages(self, first, end, ShouldReturn::All, false).map(drop);
+            result = return_pages(self, first, end, ShouldReturn::All, Afterwards::Keep).map(drop);
             if flags.wait && result.is_ok() {
                 result = self.wait_until_cleaned(first, end);
             }
@@ -169,6 +176,35 @@ impl ObjectRef {
     }
 }
 
+/// What becomes of returned pages when the pager has dealt with them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Afterwards {
+    /// They stay.
+    Keep,
+    /// They are thrown out, unless they were written meanwhile.
+    Flush,
+    /// They are freed unless they were used meanwhile: page-out.
+    Free,
+}
+
+impl Afterwards {
+    fn of(flush: bool) -> Afterwards {
+        if flush {
+            Afterwards::Flush
+        } else {
+            Afterwards::Keep
+        }
+    }
+
+    fn flags(self) -> PageFlags {
+        match self {
+            Afterwards::Keep => PageFlags::empty(),
+            Afterwards::Flush => PageFlags::FREE_WHEN_DONE,
+            Afterwards::Free => PageFlags::LAUNDRY,
+        }
+    }
+}
+
 /// What `msync` asks of an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SyncFlags {
@@ -186,22 +222,37 @@ pub(crate) fn return_pages(
     first: u64,
     end: u64,
     which: ShouldReturn,
-    flush: bool,
+    after: Afterwards,
 ) -> Result<u32, KernReturn> {
     let mut next = first;
     let mut returned = 0;
-    while let Some((pager, run)) = lend_next_run(object, next, end, which, flush) {
+    while let Some((pager, run)) = lend_next_run(object, next, end, which, after) {
         next = (run.offset + run.length) >> PAGE_SHIFT;
         let pages = (run.length >> PAGE_SHIFT) as u32;
-        vm_trace::data_return(object.id(), run.offset, run.length, run.generation);
-        if pager.data_return(run).is_err() {
-            pager_died(object.object());
-            return Err(KernReturn::MEMORY_ERROR);
-        }
+        post(object, &pager, run)?;
         returned += pages;
-        vm_statistics::PAGEOUTS.add(u64::from(pages));
     }
     Ok(returned)
+}
+
+/// Posts a return. No lock may be held.
+pub(crate) fn post(
+    object: &ObjectRef,
+    pager: &Arc<dyn Pager>,
+    run: DataReturn,
+) -> Result<(), KernReturn> {
+    let pages = run.length >> PAGE_SHIFT;
+    vm_trace::data_return(object.id(), run.offset, run.length, run.generation);
+    if pager.data_return(run).is_err() {
+        pager_died(object.object());
+        return Err(KernReturn::MEMORY_ERROR);
+    }
+    if object.is_internal() {
+        vm_statistics::SWAPOUTS.add(pages);
+    } else {
+        vm_statistics::PAGEOUTS.add(pages);
+    }
+    Ok(())
 }
 
 /// Finds the next run of pages to return and marks them lent.
@@ -210,7 +261,7 @@ fn lend_next_run(
     first: u64,
     end: u64,
     which: ShouldReturn,
-    flush: bool,
+    after: Afterwards,
 ) -> Option<(Arc<dyn Pager>, DataReturn)> {
     let mut state = object.lock();
     let ObjectState { pages, pager, .. } = &mut *state;
@@ -234,20 +285,32 @@ fn lend_next_run(
         }
     }
     let (start, stop, kind) = run?;
+    let lent = lend_run(object, pages, pager, start..stop, kind, after);
+    Some((pager.pager.clone(), lent))
+}
+
+/// Marks the pages of a run lent, under the object's lock; what is to be posted.
+pub(crate) fn lend_run(
+    object: &ObjectRef,
+    pages: &mut PageList,
+    pager: &mut PagerState,
+    run: Range<u64>,
+    kind: ReturnKind,
+    after: Afterwards,
+) -> DataReturn {
     pager.cleaning += 1;
-    for page in start..stop {
-        lend(pages, page, pager.cleaning, flush);
+    for page in run.clone() {
+        lend(pages, page, pager.cleaning, after);
         pager.pages_cleaning += 1;
     }
-    let lent = DataReturn {
-        offset: start << PAGE_SHIFT,
-        length: (stop - start) << PAGE_SHIFT,
+    DataReturn {
+        offset: run.start << PAGE_SHIFT,
+        length: (run.end - run.start) << PAGE_SHIFT,
         kind,
-        kernel_copy: !flush,
+        kernel_copy: after == Afterwards::Keep,
         generation: pager.cleaning,
         pages: object.clone(),
-    };
-    Some((pager.pager.clone(), lent))
+    }
 }
 
 /// Is this page to be returned, and as what?
@@ -272,18 +335,13 @@ fn kind_of_return(
 }
 
 /// Marks one page lent: a write from now on makes it dirty anew.
-fn lend(pages: &mut PageList, page: u64, generation: u64, flush: bool) {
+fn lend(pages: &mut PageList, page: u64, generation: u64, after: Afterwards) {
     let Some(frame) = pages.lookup(vm_page::index(page)) else {
         return;
     };
     pmap::clear_refmod(frame, pmap::RefMod::MODIFIED);
     pages.clear_flags(frame, PageFlags::DIRTY | PageFlags::PRECIOUS);
-    let after = if flush {
-        PageFlags::FREE_WHEN_DONE
-    } else {
-        PageFlags::empty()
-    };
-    pages.set_flags(frame, PageFlags::CLEANING | after);
+    pages.set_flags(frame, PageFlags::CLEANING | after.flags());
     pages.set_generation(frame, generation as u32);
 }
 
@@ -306,14 +364,21 @@ fn take_back(
         }
         taken += 1;
         pager.pages_cleaning = pager.pages_cleaning.saturating_sub(1);
-        let flush = pages.flags(frame).contains(PageFlags::FREE_WHEN_DONE);
-        pages.clear_flags(frame, PageFlags::CLEANING | PageFlags::FREE_WHEN_DONE);
+        let marks = PageFlags::CLEANING | PageFlags::FREE_WHEN_DONE | PageFlags::LAUNDRY;
+        let flags = pages.clear_flags(frame, marks);
         if result != KernReturn::SUCCESS {
             pages.set_flags(frame, PageFlags::DIRTY);
-        } else if flush && vm_page::is_reclaimable(pages, frame) {
+        }
+        if flags.contains(PageFlags::LAUNDRY) {
+            vm_pageout::end_of_laundry(pages, page, frame);
+        } else if flags.contains(PageFlags::FREE_WHEN_DONE) && vm_page::is_reclaimable(pages, frame)
+        {
             vm_page::discard(pages, page);
         }
     }
+    pager
+        .laundry
+        .take(generation, end.saturating_sub(first), result);
     taken
 }
 

@@ -15,6 +15,7 @@ use super::requests::{NEVER, RequestTable};
 use super::{Attributes, Pager, pager_died};
 use crate::vm_object::state::{ObjectState, PagerState, Phase};
 use crate::vm_object::{ObjectRef, VmObject};
+use crate::vm_pageout::Loads;
 use crate::vm_trace;
 
 /// A pager's handle on one object.
@@ -104,6 +105,28 @@ impl MemoryControl {
     }
 }
 
+impl PagerState {
+    /// A pager that has not opened the object yet, under its first control.
+    pub(super) fn created(
+        pager: Arc<dyn Pager>,
+        control: Arc<MemoryControl>,
+        attributes: Attributes,
+    ) -> PagerState {
+        PagerState {
+            pager,
+            epoch: control.epoch,
+            control,
+            phase: Phase::Created,
+            opening_deadline: NEVER,
+            attributes,
+            requests: RequestTable::new(),
+            cleaning: 0,
+            pages_cleaning: 0,
+            laundry: Loads::new(),
+        }
+    }
+}
+
 impl ObjectRef {
     /// An object filled by `pager`, `size` bytes long (exactly: the last page's rest is zeros). The pager gets `init`
     /// and must answer with `change_attributes`; until then faults wait.
@@ -129,17 +152,11 @@ impl ObjectRef {
             state.copy_strategy = CopyStrategy::Invalid;
         })?;
         let control = MemoryControl::new(object.object(), 1);
-        let mut link = Box::new(PagerState {
-            pager: pager.clone(),
-            control: control.clone(),
-            epoch: 1,
-            phase: Phase::Created,
-            opening_deadline: NEVER,
+        let mut link = Box::new(PagerState::created(
+            pager.clone(),
+            control.clone(),
             attributes,
-            requests: RequestTable::new(),
-            cleaning: 0,
-            pages_cleaning: 0,
-        });
+        ));
         set_opening_deadline(&mut link);
         object.lock().pager = Some(link);
         vm_trace::pager_init(object.id());

@@ -16,6 +16,9 @@ use crate::vm_object::VmObject;
 use crate::vm_object::state::{ObjectState, PagerState, Phase};
 use crate::{vm_statistics, vm_trace};
 
+/// How long the pages of a dead default pager are waited for.
+const SUCCESSION_NANOSECONDS: u64 = 60_000_000_000;
+
 /// What giving up has led to.
 pub(crate) enum GaveUp {
     /// Overdue pages failed, or wait on: look again.
@@ -83,9 +86,16 @@ pub(crate) fn pager_died(object: &Arc<VmObject>) {
     let Some(pager) = state.pager.as_mut() else {
         return;
     };
-    pager.phase = Phase::Dead;
     vm_trace::pager_dead(object.number());
-    pager.requests.fail_all(KernReturn::MEMORY_ERROR);
+    if object.is_internal() {
+        // Its supervisor starts it again, and its store has survived: whoever waits for a page waits for the successor.
+        pager.phase = Phase::Created;
+        pager.opening_deadline = crate::ticks::after(Some(SUCCESSION_NANOSECONDS));
+        pager.requests.forget_all();
+    } else {
+        pager.phase = Phase::Dead;
+        pager.requests.fail_all(KernReturn::MEMORY_ERROR);
+    }
     cleaning::take_back_everything(&mut state.pages, pager);
     object.wake_everyone();
 }

@@ -34,6 +34,7 @@ mod attributes;
 mod cleaning;
 mod control;
 mod death;
+mod default_pager;
 #[cfg(test)]
 pub(crate) mod fake;
 mod pager;
@@ -43,10 +44,12 @@ mod supply;
 mod tests;
 
 pub use attributes::{Attributes, DEFAULT_DEADLINE_NANOSECONDS, Fallback, Reply, StandIn};
-pub(crate) use cleaning::return_pages;
+pub(crate) use cleaning::{Afterwards, lend_run, post, return_pages};
 pub use cleaning::{LockRequest, ShouldReturn, SyncFlags};
 pub use control::MemoryControl;
 pub(crate) use death::{GaveUp, give_up, pager_died};
+pub use default_pager::{DefaultPager, register_default_pager};
+pub(crate) use default_pager::{default_pager_has_room, give_default_pager};
 pub use pager::{DataRequest, DataReturn, FaultInfo, Pager, PagerDead, ReturnKind, SupplyReport};
 pub use requests::Generation;
 pub use supply::Lock;

@@ -96,6 +96,10 @@ pub trait Pager: Send + Sync {
     #[doc(alias = "memory_object_data_return")]
     fn data_return(&self, pages: DataReturn) -> Result<(), PagerDead>;
 
+    /// The pager's copies of these pages of anonymous memory are not wanted any more. Only the default pager hears it.
+    #[doc(alias = "memory_object_data_reclaim")]
+    fn data_discard(&self, _offset: u64, _length: u64) {}
+
     /// Nothing further comes on this control.
     #[doc(alias = "memory_object_terminate")]
     fn terminate(&self);

@@ -146,7 +146,12 @@ impl MemoryControl {
                 cause,
             );
         }
-        vm_statistics::PAGEINS.add(u64::from(tally.accepted));
+        let counter = if object.is_internal() {
+            &vm_statistics::SWAPINS
+        } else {
+            &vm_statistics::PAGEINS
+        };
+        counter.add(u64::from(tally.accepted));
         vm_statistics::REFUSED_PAGES.add(u64::from(tally.refused));
         let (error_offset, result) = tally
             .first_refusal
@@ -218,7 +223,12 @@ fn install_page(
     lock: Lock,
 ) -> Result<(), (OwnedFrame, KernReturn)> {
     let present = state.pages.lookup(vm_page::index(page)).is_some();
-    let beyond = page >= state.page_count();
+    let beyond = if object.is_internal() {
+        !state.paged_out.contains(page)
+    } else {
+        page >= state.page_count()
+    };
+    let whole = object.is_internal();
     let size = state.size;
     let Some(pager) = state.pager.as_mut() else {
         return Err((frame, KernReturn::INVALID_ARGUMENT));
@@ -239,7 +249,9 @@ fn install_page(
     let outcome = match refusal {
         Some(cause) => Err((frame, cause)),
         None => {
-            clear_tail(&mut frame, page, size);
+            if !whole {
+                clear_tail(&mut frame, page, size);
+            }
             insert_page(object, state, page, frame, lock)
         }
     };

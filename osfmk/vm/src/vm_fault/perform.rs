@@ -100,7 +100,7 @@ pub(super) fn push_to_copy(
     };
     let mut copy = try_lock(copy).ok_or(Blocked::Contended)?;
     let page = chain.top_page;
-    if copy.pages.lookup(vm_page::index(page)).is_some() || !copy.alive {
+    if copy.has_page(page) || !copy.alive {
         return Ok(());
     }
     let mut frame = spares.take()?;
@@ -129,15 +129,22 @@ pub(super) fn ask(chain: &mut Chain, demand: &Demand<'_>, spares: &mut Spares) -
         memory_is_short: vm_pageout::memory_is_short(),
     };
     let object = chain.current().owner().clone();
+    let internal = object.is_internal();
+    if internal && !spares.has_frame() {
+        // What comes back from page-out takes a frame of the reserve: whoever wants it has shown that there is another.
+        return Blocked::Frame;
+    }
     let state = &mut **chain.current_mut();
     let Some(pager) = state.pager.as_mut() else {
         return Blocked::Fail(KernReturn::FAILURE);
     };
     let mut read_ahead = state.read_ahead;
     let pages = &state.pages;
-    let requests = &pager.requests;
+    let (requests, paged_out) = (&pager.requests, &state.paged_out);
     let run = cluster::decide(&mut read_ahead, &situation, |page| {
-        pages.lookup(vm_page::index(page)).is_some() || requests.expected(page).is_some()
+        pages.lookup(vm_page::index(page)).is_some()
+            || requests.expected(page).is_some()
+            || (internal && !paged_out.contains(page))
     });
     state.read_ahead = read_ahead;
     debug_assert!(run.end - run.start <= u64::from(MAX_RUN_PAGES));

@@ -37,6 +37,8 @@ pub(crate) struct Spares {
     pub(crate) awaited: Option<Awaited>,
     frame: Option<OwnedFrame>,
     waits: u32,
+    /// What page-out had brought at the last wait.
+    progress: u64,
 }
 
 impl Spares {
@@ -48,6 +50,7 @@ impl Spares {
             awaited: None,
             frame: None,
             waits: 0,
+            progress: 0,
         }
     }
 
@@ -58,6 +61,11 @@ impl Spares {
         } else {
             Ok(())
         }
+    }
+
+    /// Is there a spare frame?
+    pub(super) fn has_frame(&self) -> bool {
+        self.frame.is_some()
     }
 
     /// The spare frame, under locks.
@@ -95,6 +103,12 @@ impl Spares {
     fn wait_for_frames(&mut self, patience: u32) -> Result<(), KernReturn> {
         if vm_pageout::reclaim(BATCH) > 0 {
             return Ok(());
+        }
+        // As long as something comes back, somebody will have a frame in the end, and whoever asks for too much is ended.
+        let progress = vm_pageout::progress();
+        if progress != self.progress {
+            self.progress = progress;
+            self.waits = 0;
         }
         if self.waits >= patience {
             return Err(KernReturn::RESOURCE_SHORTAGE);

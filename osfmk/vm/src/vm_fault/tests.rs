@@ -667,6 +667,7 @@ enum Action {
         task: usize,
     },
     Reclaim,
+    PageOut,
 }
 
 fn action() -> impl Strategy<Value = Action> {
@@ -681,6 +682,7 @@ fn action() -> impl Strategy<Value = Action> {
         2 => (page, any::<u8>()).prop_map(|(page, byte)| Action::WriteFile { page, byte }),
         2 => task.prop_map(|task| Action::MapFile { task }),
         1 => Just(Action::Reclaim),
+        2 => Just(Action::PageOut),
     ]
 }
 
@@ -805,6 +807,10 @@ impl World {
                 modelled.file_private = self.file_bytes.borrow().clone();
             }
             Action::Reclaim => _ = crate::vm_pageout::reclaim(16),
+            Action::PageOut => {
+                crate::vm_pageout::scan_once(usize::MAX / 4);
+                crate::vm_pageout::wait_for_pagers();
+            }
         }
     }
 
@@ -852,6 +858,6 @@ proptest! {
 
     #[test]
     fn tasks_see_their_own_bytes_through_any_sequence(actions in prop::collection::vec(action(), 1..80)) {
-        leaves_nothing_behind(|| run(actions));
+        leaves_nothing_behind(|| crate::vm_pageout::fake_swap::with_swap(|_| run(actions)));
     }
 }

@@ -6,7 +6,7 @@
 use mach::{KernReturn, VmProt};
 use machine::page::{PAGE_SHIFT, PAGE_SIZE};
 use pmap::Wiring;
-use prim::frames::queues::{self, PageQueue};
+use prim::frames::queues;
 
 use super::FaultOptions;
 use super::block::settle;
@@ -74,7 +74,7 @@ fn unwire_page(object: &ObjectRef, offset: u64) {
         if let Some(frame) = current.pages.lookup(vm_page::index(chain.page())) {
             let mut queues = queues::lock();
             if queues.wire_count(frame) > 0 && queues.unwire(frame) {
-                queues.enqueue(frame, PageQueue::Active);
+                queues.enqueue(frame, vm_page::active_queue(&current.pages));
             }
             return;
         }

@@ -104,8 +104,10 @@ impl VmMap {
         let pages = entry.size() >> self.page_shift;
         if pages > EXACT_PAGES {
             let resident = object.resident_count().min(pages);
+            let paged_out = object.paged_out_count(entry.offset, entry.size());
             return RegionPages {
                 resident,
+                paged_out: paged_out.min(pages - resident),
                 ..RegionPages::default()
             };
         }

@@ -115,12 +115,12 @@ fn plan(upper: &mut Locked, lower: &Locked) -> Plan {
         .is_some_and(|copy| !Arc::ptr_eq(copy, upper.owner()));
     let unsuitable = !upper.alive
         || !lower.alive
-        || lower.pager.is_some()
+        || !lower.owner_is_internal()
         || has_other_copy
         || is_copy_of_its_shadow(lower);
     if unsuitable {
         Plan::Keep
-    } else if lower.owner().references() == 1 {
+    } else if lower.owner().references() == 1 && lower.pager.is_none() {
         Plan::Collapse
     } else if copy.is_none() && hides_everything(upper, lower) {
         Plan::Bypass
@@ -144,15 +144,14 @@ fn is_copy_of_its_shadow(lower: &Locked) -> bool {
 fn hides_everything(upper: &mut Locked, lower: &Locked) -> bool {
     let shift = upper.shadow_offset >> PAGE_SHIFT;
     let window = shift..shift + upper.page_count();
-    let shows = |page: u64| {
-        window.contains(&page) && upper.pages.lookup(vm_page::index(page - shift)).is_none()
-    };
+    let shows = |page: u64| window.contains(&page) && !upper.has_page(page - shift);
     // What defeated the last attempt probably defeats this one.
-    if lower.pages.lookup(vm_page::index(upper.cow_hint)).is_some() && shows(upper.cow_hint) {
+    if lower.has_page(upper.cow_hint) && shows(upper.cow_hint) {
         return false;
     }
     match vm_page::pages(&lower.pages)
         .map(|(page, _)| page)
+        .chain(paged_out(lower, &window))
         .find(|page| shows(*page))
     {
         Some(page) => {
@@ -163,6 +162,19 @@ fn hides_everything(upper: &mut Locked, lower: &Locked) -> bool {
     }
 }
 
+/// The pages in `window` that the pager of `lower` has.
+fn paged_out<'a>(
+    lower: &'a Locked,
+    window: &core::ops::Range<u64>,
+) -> impl Iterator<Item = u64> + 'a {
+    let (mut from, end) = (window.start, window.end);
+    core::iter::from_fn(move || {
+        let page = lower.paged_out.next(from, end)?;
+        from = page + 1;
+        Some(page)
+    })
+}
+
 /// Collapse: moves what `lower` shows through `upper` into `upper`, frees the rest, splices `lower` out.
 fn take_over(upper: &mut Locked, lower: &mut Locked) -> Option<ObjectRef> {
     let shift = upper.shadow_offset >> PAGE_SHIFT;
@@ -171,7 +183,7 @@ fn take_over(upper: &mut Locked, lower: &mut Locked) -> Option<ObjectRef> {
     while let Some((page, _)) = vm_page::next(&lower.pages, 0, u64::MAX) {
         let target = page.checked_sub(shift).filter(|target| *target < pages);
         let state = &mut **upper;
-        match target.filter(|target| state.pages.lookup(vm_page::index(*target)).is_none()) {
+        match target.filter(|target| !state.has_page(*target)) {
             Some(target) => {
                 vm_page::transfer(&mut lower.pages, page, &mut state.pages, target);
                 moved += 1;

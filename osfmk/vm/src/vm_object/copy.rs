@@ -87,7 +87,7 @@ impl ObjectRef {
             let mut state = self.lock();
             let now = ticks::now();
             let strategy = state.copy_strategy;
-            let Some(pager) = state.pager.as_ref() else {
+            let Some(pager) = state.pager.as_ref().filter(|_| !self.is_internal()) else {
                 return Ok(strategy);
             };
             match pager.phase {
@@ -163,7 +163,7 @@ impl ObjectRef {
             let Some(mut copy) = try_lock(old.clone()) else {
                 return Attempt::Contended;
             };
-            if copy.pages.is_empty()
+            if copy.has_nothing()
                 && let Some(reference) = ObjectRef::try_from_object(old)
             {
                 write_protect(&source, source.copy_pages, pages);

@@ -149,6 +149,20 @@ impl ObjectRef {
         Ok(done)
     }
 
+    /// Pins the resident pages of a range, in order: what a device is to take. `None` unless all of them are there.
+    pub fn pin_resident(&self, offset: u64, length: u64) -> Option<Vec<PinnedFrame>> {
+        let count = (length >> PAGE_SHIFT) as usize;
+        let mut pinned = Vec::new();
+        pinned.try_reserve_exact(count).ok()?;
+        let state = self.lock();
+        let first = offset >> PAGE_SHIFT;
+        for page in first..first + count as u64 {
+            let frame = state.pages.lookup(vm_page::index(page))?;
+            pinned.push(state.pages.pin(frame));
+        }
+        Some(pinned)
+    }
+
     /// Copies from the object to kernel memory.
     ///
     /// # Errors
@@ -242,7 +256,10 @@ impl ObjectRef {
         if frames::wire_count(frame) > 0 || frames::pin_count(frame) > 0 {
             return None;
         }
-        vm_page::take(&mut state.pages, page)
+        let taken = vm_page::take(&mut state.pages, page);
+        // What the pager has of it, it keeps until the object ends.
+        state.forget_paged_out(page, page + 1);
+        taken
     }
 
     /// Makes these frames the first pages of fresh anonymous memory.

@@ -10,6 +10,7 @@
 //! | `reference`, `terminate` | counting, and the end | `vm_object_deallocate`, `vm_object_terminate` |
 //! | `chain` | walking a shadow chain hand over hand | loops in `vm_fault.c` |
 //! | `step` | the decision of a fault, as a value | `vm_fault_page` |
+//! | `paged_out` | which pages an anonymous object's pager has | `vm_external_map_t` |
 //! | `cluster` | how much to ask a pager for | `vm_object_cluster_size` |
 //! | `shadow`, `copy` | the two ways to copy lazily, and the slow one | `vm_object_shadow`, `vm_object_copy_delayed` |
 //! | `collapse` | shortening chains | `vm_object_collapse` |
@@ -42,6 +43,7 @@ pub mod cluster;
 mod collapse;
 mod copy;
 mod io;
+pub(crate) mod paged_out;
 mod range;
 mod reference;
 mod registry;
@@ -58,7 +60,7 @@ use core::sync::atomic::{AtomicU32, Ordering};
 
 use mach::KernReturn;
 use machine::page::checked_round_page;
-use prim::frames::PageList;
+use prim::frames::{PageKind, PageList};
 use prim::lock::{Mutex, Rank};
 use prim::wait::WaitQueue;
 use prim::zone::{Admission, Zone};
@@ -72,8 +74,8 @@ pub(crate) use collapse::collapse;
 pub use copy::CopyOutcome;
 pub use io::{Incomplete, PinnedPage};
 pub use mach::CopyStrategy;
-pub(crate) use registry::find;
 pub use registry::object_count;
+pub(crate) use registry::{find, numbers};
 use state::{Children, ObjectState};
 
 /// Objects in use, for `zprint`.
@@ -118,6 +120,14 @@ pub(crate) const fn page_event(page: u64) -> u64 {
 /// The event of everything that is not about one page.
 pub(crate) const OBJECT_EVENT: u64 = 0;
 
+fn kind_of(internal: bool) -> PageKind {
+    if internal {
+        PageKind::Anonymous
+    } else {
+        PageKind::File
+    }
+}
+
 impl VmObject {
     /// Makes an object; `build` completes the state of a fresh internal one.
     pub(crate) fn create(
@@ -130,7 +140,9 @@ impl VmObject {
             .map_err(|_| KernReturn::RESOURCE_SHORTAGE)?;
         let number = registry::reserve()?;
         let mut state = ObjectState {
-            pages: PageList::new(registry::owner(number)),
+            pages: PageList::of_kind(registry::owner(number), kind_of(internal)),
+            paged_out: paged_out::PagedOut::default(),
+            unpageable: false,
             size,
             shadow: None,
             shadow_offset: 0,
@@ -229,6 +241,11 @@ impl ObjectRef {
     /// Pages resident in this object itself.
     pub fn resident_count(&self) -> u64 {
         self.lock().pages.len() as u64
+    }
+
+    /// Keeps the pages of anonymous memory in memory for good: it belongs to those who page others out.
+    pub fn make_unpageable(&self) {
+        self.lock().unpageable = true;
     }
 
     /// Does it have a shadow?

@@ -48,6 +48,7 @@ impl ObjectRef {
             vm_page::discard(&mut state.pages, page);
         }
         state.size = state.size.max(new_end);
+        forget(state, first, last);
         true
     }
 
@@ -61,6 +62,13 @@ impl ObjectRef {
         }
     }
 
+    /// How many pages of the range the pager of this anonymous object has and memory has not, at most: pages that are in
+    /// both places count.
+    pub fn paged_out_count(&self, offset: u64, size: u64) -> u64 {
+        let (first, end) = page_range(offset, size);
+        self.lock().paged_out.count_in(first, end)
+    }
+
     /// What is known of one page, seen through the chain.
     #[doc(alias = "vm_page_info")]
     #[doc(alias = "vm_map_page_range_info_internal")]
@@ -68,7 +76,8 @@ impl ObjectRef {
         let mut chain = Chain::begin(self.object().clone(), offset >> PAGE_SHIFT);
         loop {
             let current = chain.current();
-            let external = if current.pager.is_some() {
+            let internal = current.owner_is_internal();
+            let external = if !internal {
                 PageDisposition::EXTERNAL
             } else {
                 PageDisposition::empty()
@@ -82,7 +91,10 @@ impl ObjectRef {
                 };
                 return external | copied | describe(&current.pages, frame);
             }
-            if current.pager.is_some() {
+            if current.paged_out.contains(chain.page()) {
+                return PageDisposition::PAGED_OUT;
+            }
+            if !internal {
                 let there = chain.page() < current.page_count();
                 return if there {
                     external | PageDisposition::PAGED_OUT
@@ -107,24 +119,25 @@ impl ObjectRef {
         if !alone {
             return;
         }
-        let (mut next, end) = page_range(offset, size);
+        let (first, end) = page_range(offset, size);
+        let mut next = first;
         while let Some((page, frame)) = vm_page::next(&state.pages, next, end) {
             next = page + 1;
             if frames::wire_count(frame) == 0 {
                 vm_page::discard(&mut state.pages, page);
             }
         }
+        forget(state, first, end);
     }
 
     /// The resident pages of the range go first when frames run short; their data is kept.
     #[doc(alias = "vm_object_deactivate_pages")]
     pub fn deactivate(&self, offset: u64, size: u64) {
         let (mut next, end) = page_range(offset, size);
-        let internal = self.is_internal();
         let mut state = self.lock();
         while let Some((page, frame)) = vm_page::next(&state.pages, next, end) {
             next = page + 1;
-            vm_page::deactivate(&mut state.pages, frame, internal);
+            vm_page::deactivate(&mut state.pages, frame);
         }
     }
 
@@ -197,6 +210,21 @@ impl ObjectRef {
     }
 }
 
+/// The pager's copies of pages of anonymous memory are not wanted any more: waiters look again, and the pager hears of it
+/// when the lock is dropped.
+fn forget(mut state: super::Locked, first: u64, end: u64) {
+    if !state.forget_paged_out(first, end) {
+        return;
+    }
+    let object = state.owner().clone();
+    let pager = state.pager.as_ref().map(|pager| pager.pager.clone());
+    drop(state);
+    object.wake_everyone();
+    if let Some(pager) = pager {
+        pager.data_discard(first << PAGE_SHIFT, (end - first) << PAGE_SHIFT);
+    }
+}
+
 /// The copy object was locked.
 struct Contended;
 
@@ -219,8 +247,13 @@ fn truncate(
                 break;
             };
             // The copy object goes on showing the old page: it moves there.
-            if let Some(copy) = copy.as_mut().filter(|_| page < covered) {
-                let _ = copy.pages.insert(vm_page::index(page), owned);
+            if let Some(copy) = copy
+                .as_mut()
+                .filter(|copy| page < covered && !copy.paged_out.contains(page))
+                && let Ok(frame) = copy.pages.insert(vm_page::index(page), owned)
+            {
+                // Its place was on a queue for pages of files.
+                vm_page::note_used(&mut copy.pages, frame);
             }
         }
         let (last, valid) = (size >> PAGE_SHIFT, (size % PAGE_SIZE as u64) as usize);
@@ -231,11 +264,13 @@ fn truncate(
         if let Some(frame) = partial {
             if let Some(copy) = copy
                 .as_mut()
-                .filter(|copy| last < covered && copy.pages.lookup(vm_page::index(last)).is_none())
+                .filter(|copy| last < covered && !copy.has_page(last))
             {
                 frames::copy(&mut spare, &state.pages.source(frame));
                 pmap::disconnect(frame);
-                let _ = copy.pages.insert(vm_page::index(last), spare);
+                if let Ok(frame) = copy.pages.insert(vm_page::index(last), spare) {
+                    vm_page::note_used(&mut copy.pages, frame);
+                }
             }
             state.pages.pin(frame).zero_part(valid, PAGE_SIZE - valid);
         }

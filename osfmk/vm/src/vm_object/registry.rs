@@ -6,6 +6,7 @@
 //! XNU counterpart: the packed object pointer in `struct vm_page`.
 
 use alloc::sync::{Arc, Weak};
+use alloc::vec::Vec;
 use core::hash::{BuildHasher, Hasher};
 
 use hashbrown::HashMap;
@@ -85,6 +86,25 @@ pub(super) fn withdraw(number: u64) {
 pub(crate) fn find(number: u64) -> Option<Arc<VmObject>> {
     let entry = OBJECTS.lock().table.get(&number).cloned();
     entry?.upgrade()
+}
+
+/// The numbers of live objects, to be looked at one by one.
+///
+/// # Errors
+/// `RESOURCE_SHORTAGE` when there is no memory for the list.
+pub(crate) fn numbers() -> Result<Vec<u64>, KernReturn> {
+    let mut numbers = Vec::new();
+    loop {
+        let wanted = OBJECTS.lock().table.len();
+        numbers
+            .try_reserve(wanted)
+            .map_err(|_| KernReturn::RESOURCE_SHORTAGE)?;
+        let objects = OBJECTS.lock();
+        if objects.table.len() <= numbers.capacity() {
+            numbers.extend(objects.table.keys().copied());
+            return Ok(numbers);
+        }
+    }
 }
 
 /// The owner number under which an object's pages are filed.

@@ -9,17 +9,23 @@ use alloc::sync::{Arc, Weak};
 
 use mach::CopyStrategy;
 use machine::page::PAGE_SHIFT;
-use prim::frames::PageList;
+use prim::frames::{PageKind, PageList};
 
 use super::cluster::ReadAhead;
+use super::paged_out::PagedOut;
 use super::{ObjectRef, VmObject};
-use crate::memory_object::requests::RequestTable;
+use crate::memory_object::requests::{RequestTable, Settlement};
 use crate::memory_object::{Attributes, MemoryControl, Pager};
+use crate::vm_pageout::Loads;
 
 /// The mutable part of an object. Every field is guarded by the object's lock.
 pub(crate) struct ObjectState {
     /// Resident pages, by page index in the object. A page is in at most one object at one index.
     pub(crate) pages: PageList,
+    /// Internal objects: the pages that the pager has. See [`super::paged_out`].
+    pub(crate) paged_out: PagedOut,
+    /// Never paged out: the memory of a pager, or of what must work without one.
+    pub(crate) unpageable: bool,
     /// Internal objects: a multiple of the page size. Objects with a pager: the exact size of the contents.
     pub(crate) size: u64,
     /// Where absent pages of an internal object are looked for; it holds a counted reference.
@@ -47,7 +53,7 @@ pub(crate) struct ObjectState {
     pub(crate) closing: u8,
     /// Pattern of the requests made so far.
     pub(crate) read_ahead: ReadAhead,
-    /// The pager's side; `None` for internal objects.
+    /// The pager's side. An internal object gets one when its first page is to go.
     pub(crate) pager: Option<Box<PagerState>>,
 }
 
@@ -112,9 +118,38 @@ pub(crate) struct PagerState {
     pub(crate) cleaning: u64,
     /// Pages lent to the pager and not acknowledged.
     pub(crate) pages_cleaning: u32,
+    /// What of that was given by page-out.
+    pub(crate) laundry: Loads,
 }
 
 impl ObjectState {
+    /// Does this internal object have data for the page, here or with its pager?
+    pub(crate) fn has_page(&self, page: u64) -> bool {
+        self.pages.lookup(crate::vm_page::index(page)).is_some() || self.paged_out.contains(page)
+    }
+
+    /// Neither here nor with the pager is there a page.
+    pub(crate) fn has_nothing(&self) -> bool {
+        self.pages.is_empty() && self.paged_out.is_empty()
+    }
+
+    /// The pager's copies of `first..end` are not wanted any more; what is asked for there is not expected either. Says
+    /// whether there is anything to tell the pager.
+    pub(crate) fn forget_paged_out(&mut self, first: u64, end: u64) -> bool {
+        let any = self.paged_out.remove_range(first, end);
+        if any && let Some(pager) = self.pager.as_mut() {
+            pager
+                .requests
+                .settle_range(first, end - first, Settlement::Supplied);
+        }
+        any
+    }
+
+    /// Anonymous memory?
+    pub(crate) fn owner_is_internal(&self) -> bool {
+        self.pages.kind() == PageKind::Anonymous
+    }
+
     /// Pages that the object covers: the last one may be partly past the end of the contents.
     pub(crate) fn page_count(&self) -> u64 {
         self.size.div_ceil(1 << PAGE_SHIFT)

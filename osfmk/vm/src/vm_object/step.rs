@@ -10,6 +10,7 @@
 //! | resident | map; a write pushes to the copy object first | write: copy up; otherwise map without W |
 //! | expected, opening, no credit | wait | wait |
 //! | pager must be asked | ask | ask |
+//! | anonymous, and the pager does not have it | look below | look below |
 //! | pager has no data | zero-fill there | zero-fill there, look again |
 //! | nothing, bottom of the chain | zero-fill | zero-fill in the top object |
 //!
@@ -144,10 +145,19 @@ pub(crate) fn examine(state: &ObjectState, number: u64, page: u64, want: &Want) 
         return Finding::Fail(KernReturn::MEMORY_ERROR);
     }
     match &state.pager {
-        Some(pager) => examine_pager(pager, number, page, state.page_count(), want),
-        None if state.shadow.is_some() => Finding::Below,
-        None if state.shadow_severed => Finding::Fail(KernReturn::MEMORY_ERROR),
-        None => Finding::Bottom,
+        Some(pager) if !state.owner_is_internal() => {
+            examine_pager(pager, number, page, state.page_count(), want)
+        }
+        Some(pager) if state.paged_out.contains(page) => {
+            match examine_pager(pager, number, page, u64::MAX, want) {
+                // It said that it had the page.
+                Finding::Absent => Finding::Fail(KernReturn::MEMORY_ERROR),
+                finding => finding,
+            }
+        }
+        _ if state.shadow.is_some() => Finding::Below,
+        _ if state.shadow_severed => Finding::Fail(KernReturn::MEMORY_ERROR),
+        _ => Finding::Bottom,
     }
 }
 

@@ -15,7 +15,7 @@ use super::chain::{lock, lock_below};
 use super::shadow::remove_child;
 use super::state::{ObjectState, Phase};
 use super::{ObjectRef, VmObject};
-use crate::memory_object::{ShouldReturn, return_pages};
+use crate::memory_object::{Afterwards, ShouldReturn, return_pages};
 use crate::{vm_page, vm_trace};
 
 /// How often termination has dirty pages written before it gives them up.
@@ -65,7 +65,7 @@ impl Reap for ObjectEnd {
         if let Some(revived) = revive_if_dirty(&object, self) {
             // Lent pages hold references of their own; the pager's acknowledgement, or its silence, brings the
             // object back here.
-            let _ = return_pages(&revived, 0, u64::MAX, ShouldReturn::All, true);
+            let _ = return_pages(&revived, 0, u64::MAX, ShouldReturn::All, Afterwards::Flush);
             return;
         }
         terminate(&object);
@@ -75,10 +75,11 @@ impl Reap for ObjectEnd {
 /// If pages are left to be written and the pager lives, gives the object another life to have that done.
 fn revive_if_dirty(object: &Arc<VmObject>, ticket: Box<ObjectEnd>) -> Option<ObjectRef> {
     let mut state = lock(object.clone());
+    // What the pager of anonymous memory has goes with the object.
     let ready = state
         .pager
         .as_ref()
-        .is_some_and(|pager| pager.phase == Phase::Ready);
+        .is_some_and(|pager| pager.phase == Phase::Ready && !object.is_internal());
     if !ready || state.closing >= ATTEMPTS {
         return None;
     }
@@ -121,7 +122,8 @@ fn terminate(object: &Arc<VmObject>) {
     }
     drop(state);
     object.wake_everyone();
-    if let Some(pager) = pager {
+    if let Some(mut pager) = pager {
+        pager.laundry.give_up();
         pager.pager.terminate();
     }
     drop(shadow);

@@ -47,10 +47,14 @@ impl ObjectRef {
 fn check(state: &Locked) {
     let object = state.owner();
     state.pages.validate();
-    assert_eq!(
-        state.pager.is_none(),
-        object.is_internal(),
-        "internal means without a pager"
+    assert!(
+        state.pager.is_some() || object.is_internal(),
+        "an object that is not internal has a pager"
+    );
+    state.paged_out.validate();
+    assert!(
+        state.pager.is_some() || state.paged_out.is_empty(),
+        "pages are with a pager that is not there"
     );
     assert!(
         object.references() >= state.children.count(),

@@ -8,6 +8,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use super::*;
+use crate::vm_pageout::fake_swap::with_swap;
 
 const PAGES: u64 = 5;
 
@@ -18,6 +19,7 @@ enum Action {
     Fork { space: usize },
     Share { space: usize },
     Drop { space: usize },
+    PageOut,
 }
 
 fn action() -> impl Strategy<Value = Action> {
@@ -28,6 +30,7 @@ fn action() -> impl Strategy<Value = Action> {
         2 => space.clone().prop_map(|space| Action::Fork { space }),
         1 => space.clone().prop_map(|space| Action::Share { space }),
         2 => space.prop_map(|space| Action::Drop { space }),
+        2 => Just(Action::PageOut),
     ]
 }
 
@@ -134,6 +137,7 @@ fn run(actions: Vec<Action>) {
                 spaces.extend([first, second]);
             }
             Action::Drop { space } => drop(spaces.swap_remove(space % count)),
+            Action::PageOut => _ = crate::vm_pageout::scan_once(usize::MAX / 4),
         }
         prim::reaper::quiesce();
         spaces.iter().for_each(|space| space.object.validate());
@@ -194,6 +198,6 @@ proptest! {
 
     #[test]
     fn every_space_sees_its_own_bytes_through_any_sequence_of_copies(actions in prop::collection::vec(action(), 1..60)) {
-        leaves_nothing_behind(|| run(actions));
+        leaves_nothing_behind(|| with_swap(|_| run(actions)));
     }
 }
