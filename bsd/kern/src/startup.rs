@@ -30,7 +30,7 @@ use crate::kern_exec::{self, Arguments};
 use crate::proc::{self, Proc, ProcParameters};
 use crate::sysent::{self, Call, Outcome};
 use crate::vfs::lookup::{Last, lookup};
-use crate::vfs::{boot_archive, devices, namespace, server};
+use crate::vfs::{boot_archive, devices, namespace, pagers, server};
 use crate::{kern_sig, tty};
 
 /// What the board gives.
@@ -69,6 +69,7 @@ pub fn start(parameters: BootParameters) -> Result<(), StartError> {
     kern::host::register_file_server_hook(mount_file_server);
     boot_archive::mount(parameters.archive).map_err(failed("mounting the boot archive"))?;
     devices::mount().map_err(failed("mounting the devices"))?;
+    pagers::mount().map_err(failed("mounting the pagers"))?;
     tty::start()
         .map_err(|_| Errno::ENOMEM)
         .map_err(failed("starting the terminal"))?;

@@ -30,9 +30,19 @@ struct HostPorts {
 /// What to do when a file server registers.
 pub type FileServerHook = fn(SendRight) -> Result<(), KernReturn>;
 
+/// Who keeps pagers by name: the layer above, whose files they become.
+pub struct PagerRegistry {
+    /// Shows a pager under a name; the number of its files.
+    pub register: fn(name: &str, server: SendRight) -> Result<u32, KernReturn>,
+    /// The port of a registered pager.
+    pub look_up: fn(name: &str) -> Result<SendRight, KernReturn>,
+}
+
 static PORTS: Once<HostPorts> = Once::new();
 static FILE_SERVER_HOOK: Once<FileServerHook> = Once::new();
 static FILE_SERVER: SpinLock<Option<SendRight>> = SpinLock::new(Rank::KernelObject, None);
+
+static PAGER_REGISTRY: Once<PagerRegistry> = Once::new();
 
 /// Processors that run.
 static PROCESSORS: Once<u32> = Once::new();
@@ -59,6 +69,19 @@ pub fn start(processors: u32) -> Result<(), KernReturn> {
 /// Chooses who is told of a file server; the first call counts.
 pub fn register_file_server_hook(hook: FileServerHook) {
     FILE_SERVER_HOOK.call_once(|| hook);
+}
+
+/// Chooses who keeps pagers by name; the first call counts.
+pub fn keep_pagers_in(registry: PagerRegistry) {
+    PAGER_REGISTRY.call_once(|| registry);
+}
+
+/// Who keeps pagers by name.
+///
+/// # Errors
+/// `NOT_SUPPORTED` before boot has chosen.
+pub(crate) fn pager_registry() -> Result<&'static PagerRegistry, KernReturn> {
+    PAGER_REGISTRY.get().ok_or(KernReturn::NOT_SUPPORTED)
 }
 
 /// The host port a task gets.

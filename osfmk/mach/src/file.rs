@@ -114,6 +114,8 @@ pub mod remove_flag {
     pub const DIRECTORY: u32 = 1;
 }
 
+/// File number of the top directory of a registered pager.
+pub const PAGER_ROOT: u64 = 1;
 /// Longest name, without its NUL.
 pub const NAME_MAX: usize = 255;
 /// Longest path, with its NUL.

@@ -48,6 +48,8 @@ fn own_interfaces() -> Vec<(&'static str, &'static [RoutineLayout])> {
         ("device", defs::device::LAYOUT),
         ("file_server", defs::file_server::LAYOUT),
         ("trace", defs::trace::LAYOUT),
+        ("pager_registry", defs::pager_registry::LAYOUT),
+        ("pager_service", defs::pager_service::LAYOUT),
     ]
 }
 

@@ -8,6 +8,7 @@
 //! | [`namespace`] | the root and what is mounted in it | `vfs_init.c` |
 //! | [`server`] | files behind a file server: names by RPC, pages by its pager | `vnode_pager.c` |
 //! | [`boot_archive`] | files that came with the kernel | - |
+//! | [`pagers`] | pagers by name, each with its own files | - |
 //! | [`devices`] | the console and its like | `bsd/miscfs/devfs` |
 //! | [`syscalls`] | the calls that take names | `vfs_syscalls.c` |
 //!
@@ -17,6 +18,7 @@
 //!   /ram         its mount 2, files in its own memory
 //!   /boot        the boot archive: needs no server
 //!   /dev         console, null, zero
+//!   /pagers      one directory for each registered pager, which serves what is in it
 //! ```
 //!
 //! No lock of this layer is held while a file server is asked.
@@ -26,6 +28,7 @@ pub mod cache;
 pub mod devices;
 pub mod lookup;
 pub mod namespace;
+pub mod pagers;
 pub mod server;
 pub mod syscalls;
 #[cfg(test)]
@@ -92,6 +95,10 @@ pub mod file_system_number {
     pub const BOOT_ARCHIVE: u32 = 0xffff_ff01;
     /// Devices.
     pub const DEVICES: u32 = 0xffff_ff02;
+    /// The directory of registered pagers.
+    pub const PAGERS: u32 = 0xffff_ff03;
+    /// The first number given to a registered pager.
+    pub const FIRST_PAGER: u32 = 0x8000_0000;
 }
 
 /// Attributes of a file that the kernel itself serves.

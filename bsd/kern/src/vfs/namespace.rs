@@ -16,7 +16,7 @@ use spin::Once;
 use vm::vm_object::ObjectRef;
 
 use super::vnode::Vnode;
-use super::{FileSystem, file_system_number, plain_attributes, records};
+use super::{FileSystem, file_system_number, pagers, plain_attributes, records};
 
 /// Where the root is in its own file system.
 const ROOT: FileHandle = FileHandle {
@@ -76,8 +76,11 @@ pub fn mount(name: Option<&str>, tree: Arc<Vnode>) -> Option<Arc<Vnode>> {
     }
 }
 
-/// The tree mounted at `name`, if `directory` is the root.
+/// The tree mounted at `name` in `directory`: the root, or the directory of pagers.
 pub(super) fn mounted(directory: &Arc<Vnode>, name: &str) -> Option<Arc<Vnode>> {
+    if pagers::is_directory(directory) {
+        return pagers::root_of(name);
+    }
     if directory.handle() != ROOT {
         return None;
     }

@@ -26,11 +26,15 @@ use super::{FileSystem, file_system_number, namespace};
 /// How long a call may take before the server counts as hung.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// The same for a pager that anybody may have started.
+const PATIENCE_WITH_PAGERS: Duration = Duration::from_secs(10);
+
 /// A mount of a file server.
 pub struct Server {
     port: SendRight,
     /// The number that every handle of the mount bears.
     number: u32,
+    patience: Duration,
 }
 
 /// Shows a mount of the file server behind `port` at the root or at a name in it.
@@ -42,6 +46,7 @@ pub fn mount(port: SendRight, mount: u32, name: Option<&str>) -> Result<(), Errn
     let asking = Server {
         port,
         number: mount,
+        patience: PATIENCE,
     };
     let file_server::root::Reply { file, attributes } =
         asking.call(file_server::root::Request { mount })?;
@@ -60,10 +65,19 @@ pub fn mount(port: SendRight, mount: u32, name: Option<&str>) -> Result<(), Errn
 }
 
 impl Server {
+    /// The files of a registered pager; the number is the kernel's choice.
+    pub(super) fn of_pager(port: SendRight, number: u32) -> Self {
+        Self {
+            port,
+            number,
+            patience: PATIENCE_WITH_PAGERS,
+        }
+    }
+
     fn call<R: Routine<KernelCarrier>>(&self, request: R) -> Result<R::Reply, Errno> {
         let kmsg = Kmsg::from_message(request.into_message(Carried::Null, Carried::Null))
             .map_err(|_| Errno::ENOMEM)?;
-        let patience = Patience::Until(Deadline::after(PATIENCE));
+        let patience = Patience::Until(Deadline::after(self.patience));
         let answer = ipc::rpc(&self.port, kmsg, patience).map_err(errno)?;
         R::Reply::from_message(answer.into_message()).map_err(errno)
     }

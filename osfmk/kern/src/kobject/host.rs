@@ -1,10 +1,12 @@
-//! `mach_host` on both host ports; `host_priv` and `trace` on the privileged one.
+//! `mach_host` and `pager_registry` on both host ports; `host_priv` and `trace` on the privileged one.
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use ipc::{KernelCarrier, KernelMemory, KernelObject, Kmsg, Port};
-use mach::defs::{Array, CString, Call, Outcome, host_priv, mach_host, trace as trace_calls};
+use mach::defs::{
+    Array, CString, Call, Outcome, host_priv, mach_host, pager_registry, trace as trace_calls,
+};
 use mach::host_info::{self, CPU_TYPE_ARM64, HostBasicInfo, ZONE_NAME_SIZE, ZoneInfo};
 use mach::trace::Record;
 use mach::vm_statistics::{HOST_VM_INFO64, VmStatistics64};
@@ -29,11 +31,13 @@ const RECORDS_MAX: usize = 4096;
 
 impl KernelObject for Host {
     fn message(self: Arc<Self>, request: Kmsg, _port: &Arc<Port>) -> Option<Kmsg> {
-        let outcome = mach_host::demux(&mut HostServer, request.into_message());
+        let outcome: Outcome<KernelCarrier> =
+            mach_host::demux(&mut HostServer, request.into_message())
+                .or_else(|message| pager_registry::demux(&mut HostServer, message));
         if !self.privileged {
             return answer(outcome);
         }
-        let outcome: Outcome<KernelCarrier> = outcome
+        let outcome = outcome
             .or_else(|message| host_priv::demux(&mut PrivilegedServer, message))
             .or_else(|message| trace_calls::demux(&mut PrivilegedServer, message));
         answer(outcome)
@@ -188,6 +192,33 @@ impl mach_host::Server<KernelCarrier> for HostServer {
             info: memory(&infos)?,
             names_cnt: count,
             info_cnt: count,
+        })
+    }
+}
+
+fn utf8<const N: usize>(name: &CString<N>) -> Result<&str> {
+    core::str::from_utf8(name.as_bytes()).map_err(|_| KernReturn::INVALID_ARGUMENT)
+}
+
+impl pager_registry::Server<KernelCarrier> for HostServer {
+    fn register(
+        &mut self,
+        _: &mut Call<KernelCarrier>,
+        request: pager_registry::register::Request<KernelCarrier>,
+    ) -> Result<pager_registry::register::Reply> {
+        let server = send_right(request.server)?;
+        let file_system = (host::pager_registry()?.register)(utf8(&request.name)?, server)?;
+        Ok(pager_registry::register::Reply { file_system })
+    }
+
+    fn look_up(
+        &mut self,
+        _: &mut Call<KernelCarrier>,
+        request: pager_registry::look_up::Request,
+    ) -> Result<pager_registry::look_up::Reply<KernelCarrier>> {
+        let server = (host::pager_registry()?.look_up)(utf8(&request.name)?)?;
+        Ok(pager_registry::look_up::Reply {
+            server: carried(Some(server)),
         })
     }
 }

@@ -19,6 +19,8 @@
 //! | [`device`] | 2800 | kernel: devices and requests to them (own interface) |
 //! | [`file_server`] | 2900 | the file server (own interface) |
 //! | [`trace`] | 2950 | kernel, on the privileged host port: what happened (own interface) |
+//! | [`pager_registry`] | 2970 | kernel, on the host port: pagers by name (own interface) |
+//! | [`pager_service`] | 2980 | a registered pager: what any program may ask it (own interface) |
 //!
 //! Every routine is a module with a `Request` and, if it is answered, a `Reply`:
 //!
@@ -72,6 +74,8 @@ pub mod memory_object_control;
 pub mod notify;
 pub mod pager;
 pub mod pager_control;
+pub mod pager_registry;
+pub mod pager_service;
 pub mod task;
 pub mod thread_act;
 pub mod trace;
