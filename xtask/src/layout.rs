@@ -26,7 +26,7 @@ pub(crate) struct Program {
 }
 
 /// Directories that are there even when nothing is in them.
-const DIRECTORIES: [&str; 6] = ["bin", "sbin", "etc", "share", "tests", "tmp"];
+const DIRECTORIES: [&str; 7] = ["bin", "sbin", "etc", "pagers", "share", "tests", "tmp"];
 
 /// Where a program lies in the root directory.
 pub(crate) fn root_path(name: &str, package: &Path) -> String {

@@ -1,6 +1,6 @@
 //! The kernel's side of an object: what a pager can tell it at any time.
 
-use libsystem::mach_call::{self, port};
+use crate::system::mach_call::{self, port};
 use mach::defs::{RequestBody, pager_control};
 use mach::message::{Carried, UserCarrier, UserMemory, UserRight};
 use mach::{CopyStrategy, KernReturn, PortName, Result, VmProt};

@@ -2,13 +2,18 @@
 
 use alloc::vec::Vec;
 
+use bsd_sys::Errno;
 use bsd_sys::mman::Prot;
-use libsystem::mach_call::{self, port};
-use libsystem::memory::{Mapping, page_size};
 use mach::message::UserMemory;
 use mach::{KernReturn, PortName, Result, VmProt};
 
+use crate::system::mach_call::{self, port};
+use crate::system::memory::{Mapping, page_size};
+use crate::system::remark;
 use crate::{Attributes, Control, ObjectId};
+
+/// How one page, or one run that came back, went.
+type Kept = core::result::Result<(), Errno>;
 
 /// An object is used for the first time. Dropped without an answer it is refused.
 #[derive(Debug)]
@@ -120,6 +125,14 @@ impl ReadRequest {
     /// # Errors
     /// No memory for the pages (the waiting program gets an error), or the control is gone.
     pub fn supply(mut self, bytes: &[u8]) -> Result<()> {
+        if bytes.len() as u64 + page_size() <= self.length {
+            remark(format_args!(
+                "short: {:#x} of {:#x} bytes at {:#x}, the rest reads as zeroes",
+                bytes.len(),
+                self.length,
+                self.offset
+            ));
+        }
         let Ok(mut pages) = Mapping::anonymous(self.length as usize, Prot::READ | Prot::WRITE)
         else {
             return Err(KernReturn::RESOURCE_SHORTAGE);
@@ -135,6 +148,33 @@ impl ReadRequest {
                     address, length,
                 ))));
             })
+    }
+
+    /// Has `page` fill each page, which begins as zeroes; a page for which it fails becomes an error, and only that one.
+    ///
+    /// # Errors
+    /// No memory for the pages, or the control is gone.
+    pub fn fill(self, mut page: impl FnMut(u64, &mut [u8]) -> Kept) -> Result<()> {
+        let size = page_size();
+        let mut bytes = alloc::vec![0; self.length as usize];
+        let pages = bytes.chunks_mut(size as usize).zip(0..);
+        let good: Vec<bool> = pages
+            .map(|(bytes, number)| page(self.offset + number * size, bytes).is_ok())
+            .collect();
+        let mut rest = Some(self);
+        let mut at = 0;
+        for run in good.chunk_by(|one, next| one == next) {
+            let Some(mut part) = rest.take() else { break };
+            let length = run.len() * size as usize;
+            rest = part.split_off(length as u64);
+            if run[0] {
+                part.supply(&bytes[at..at + length])?;
+            } else {
+                part.fail(KernReturn::MEMORY_ERROR)?;
+            }
+            at += length;
+        }
+        Ok(())
     }
 
     /// Answers with the pages of a page list that a device filled: as many as `valid` bytes need, the rest reads as
@@ -180,6 +220,10 @@ impl ReadRequest {
 impl Drop for ReadRequest {
     fn drop(&mut self) {
         if self.length > 0 {
+            remark(format_args!(
+                "dropped: a request for {:#x} bytes at {:#x}",
+                self.length, self.offset
+            ));
             // A kernel that has let go of the object waits for nothing.
             let _ = self
                 .control
@@ -201,9 +245,16 @@ pub struct ReturnRequest {
     /// Where the pages are in this task, read-only; gone when the bytes have been taken.
     pub(crate) data: Option<UserMemory>,
     pub(crate) answered: bool,
+    /// Where the file ends: what lies beyond is not the file's.
+    pub(crate) limit: u64,
 }
 
 impl ReturnRequest {
+    /// The file ends here.
+    pub(crate) fn limit_to(&mut self, size: u64) {
+        self.limit = size;
+    }
+
     /// Which object.
     #[must_use]
     pub fn object(&self) -> ObjectId {
@@ -222,10 +273,25 @@ impl ReturnRequest {
         self.length
     }
 
-    /// The bytes.
+    /// The bytes, as far as the file goes. They can be taken once.
     #[must_use]
     pub fn bytes(&mut self) -> Vec<u8> {
-        mach_call::take_memory(self.data.take())
+        let mut bytes = mach_call::take_memory(self.data.take());
+        let valid = self.limit.saturating_sub(self.offset);
+        bytes.truncate(usize::try_from(valid).unwrap_or(usize::MAX));
+        bytes
+    }
+
+    /// Gives the bytes to `store`, with the offset where they belong, and answers as it says.
+    ///
+    /// # Errors
+    /// The control is gone.
+    pub fn store(mut self, store: impl FnOnce(u64, &[u8]) -> Kept) -> Result<()> {
+        let bytes = self.bytes();
+        match store(self.offset, &bytes) {
+            Ok(()) => self.written(),
+            Err(_) => self.finish(KernReturn::FAILURE),
+        }
     }
 
     /// The pages are safe.
@@ -237,8 +303,9 @@ impl ReturnRequest {
     }
 
     /// The pages could not be written; they stay dirty.
-    pub fn refuse(self) {
-        drop(self);
+    pub fn refuse(mut self) {
+        // A kernel that has let go of the object has let go of its pages.
+        let _ = self.finish(KernReturn::FAILURE);
     }
 
     fn finish(&mut self, result: KernReturn) -> Result<()> {
@@ -252,6 +319,10 @@ impl ReturnRequest {
 impl Drop for ReturnRequest {
     fn drop(&mut self) {
         if !self.answered {
+            remark(format_args!(
+                "dropped: {:#x} bytes at {:#x} that came back",
+                self.length, self.offset
+            ));
             // A kernel that has let go of the object has let go of its pages.
             let _ = self.finish(KernReturn::FAILURE);
         }

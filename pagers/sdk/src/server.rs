@@ -2,11 +2,11 @@
 
 use alloc::collections::BTreeMap;
 
-use libsystem::mach_call::{self, Receiver, port};
 use mach::defs::{Call, Outcome, pager};
-use mach::message::{Carried, Message, UserCarrier, UserRight};
+use mach::message::{Carried, Message, TrailerElements, UserCarrier, UserRight};
 use mach::{KernReturn, PortName, PortRight, Result};
 
+use crate::system::mach_call::{self, Receiver, port};
 use crate::{Control, InitRequest, ReadRequest, ReturnRequest};
 
 /// An object of this pager: the name of its port.
@@ -67,6 +67,8 @@ pub struct Server {
     receiver: Receiver,
     /// The control of each object that the kernel uses, with the kernel's number for it.
     objects: BTreeMap<ObjectId, Option<(Control, u64)>>,
+    /// The last message came from the kernel.
+    from_kernel: bool,
 }
 
 impl Server {
@@ -79,6 +81,7 @@ impl Server {
         Ok(Self {
             receiver: Receiver::new(set),
             objects: BTreeMap::new(),
+            from_kernel: false,
         })
     }
 
@@ -128,16 +131,31 @@ impl Server {
         self.objects.len()
     }
 
-    /// Waits for the next event.
+    /// Whether the message of the last event came from the kernel: a program may have got a send right to any port that
+    /// was given away, but cannot say that it is the kernel.
+    #[must_use]
+    pub fn is_from_kernel(&self) -> bool {
+        self.from_kernel
+    }
+
+    /// Waits for the next event. What a program sends to an object's port is thrown away: it could bring a control of its
+    /// own and make the pager deaf to the kernel.
     ///
     /// # Errors
     /// The port set is gone.
     pub fn next_event(&mut self) -> Result<Event> {
         loop {
-            let message = self.receiver.receive(None)?;
+            let (message, trailer) = self
+                .receiver
+                .receive_with_trailer(None, TrailerElements::Audit)?;
+            self.from_kernel = trailer.audit.words == [0; 8];
             let port = message.destination.name();
             if !self.objects.contains_key(&port) {
                 return Ok(Event::Other(message));
+            }
+            if !self.from_kernel {
+                mach_call::destroy(message);
+                continue;
             }
             let mut dispatch = Dispatch {
                 server: self,
@@ -270,6 +288,7 @@ impl pager::Server<User> for Dispatch<'_> {
             generation,
             data,
             answered: false,
+            limit: u64::MAX,
         };
         self.event = Some(Event::Return(request));
         Ok(())

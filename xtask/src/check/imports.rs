@@ -3,15 +3,16 @@
 //! This table is the architecture's picture as data. A crate that is not in it, and an edge that it does not
 //! allow, are complaints; so the picture can only change where it is drawn.
 
-use crate::workspace::{Package, Workspace};
+use crate::workspace::{Import, Package, Workspace};
 
 /// The kernel's chain: each may import whatever stands before it.
 const CHAIN: [&str; 8] = [
     "mach", "machine", "prim", "pmap", "vm", "ipc", "kern", "bsd",
 ];
 
-/// What else may be imported by whom; a name that ends in `/` stands for all packages below that directory.
-const ALSO: [(&str, &[&str]); 9] = [
+/// What else may be imported by whom; a name that ends in `/` stands for all packages below that directory. `tests:` stands
+/// before what only tests may import.
+const ALSO: [(&str, &[&str]); 11] = [
     // The ABI of the BSD calls uses Mach's types.
     ("bsd-sys", &["mach"]),
     ("kern", &["bsd-sys"]),
@@ -23,7 +24,45 @@ const ALSO: [(&str, &[&str]); 9] = [
     // Kernel and programs share the ABI and nothing else.
     ("libsystem", &["mach", "bsd-sys"]),
     ("pager-sdk", &["mach", "bsd-sys", "libsystem"]),
-    ("pagers/", &["mach", "bsd-sys", "libsystem", "pager-sdk"]),
+    // The one place where a program meets the kernel's crates: on the host, to be tested.
+    (
+        "pager-harness",
+        &[
+            "mach",
+            "bsd-sys",
+            "machine",
+            "prim",
+            "pmap",
+            "vm",
+            "ipc",
+            "kern",
+            "bsd",
+            "pager-sdk",
+        ],
+    ),
+    // A plugin may bring a program that tests it in the guest.
+    (
+        "pagers/plugins/",
+        &[
+            "mach",
+            "bsd-sys",
+            "libsystem",
+            "pager-sdk",
+            "tests",
+            "tests:pager-harness",
+            "tests:machine",
+        ],
+    ),
+    (
+        "pagers/",
+        &[
+            "mach",
+            "bsd-sys",
+            "libsystem",
+            "pager-sdk",
+            "tests:pager-harness",
+        ],
+    ),
     ("userland/", &["mach", "bsd-sys", "libsystem", "pager-sdk"]),
 ];
 
@@ -52,10 +91,12 @@ fn complaints_about(package: &Package) -> Vec<String> {
             package.name
         )];
     };
-    let forbidden = package
-        .imports
-        .iter()
-        .filter(|import| !allowed.contains(&import.name.as_str()));
+    let is_allowed = |import: &&Import| {
+        let by_tests = |name: &&str| name.strip_prefix("tests:") == Some(import.name.as_str());
+        allowed.contains(&import.name.as_str())
+            || (import.only_tests && allowed.iter().any(by_tests))
+    };
+    let forbidden = package.imports.iter().filter(|import| !is_allowed(import));
     forbidden
         .map(|import| {
             let tests = if import.only_tests {
@@ -93,7 +134,6 @@ fn allowed(package: &Package) -> Option<Vec<&'static str>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::workspace::Import;
 
     fn package(name: &str, directory: &str, imports: &[&str]) -> Package {
         Package {
@@ -149,6 +189,17 @@ mod tests {
             1
         );
         assert!(complaints_about(&package("ram", "pagers/plugins/ram", &["pager-sdk"])).is_empty());
+    }
+
+    #[test]
+    fn only_the_tests_of_a_pager_see_the_harness() {
+        let mut plugin = package("ram", "pagers/plugins/ram", &["pager-harness"]);
+        assert_eq!(
+            complaints_about(&plugin),
+            ["`ram` may not import `pager-harness`"]
+        );
+        plugin.imports[0].only_tests = true;
+        assert!(complaints_about(&plugin).is_empty());
     }
 
     #[test]
