@@ -9,10 +9,11 @@ use alloc::sync::Arc;
 use bsd_sys::errno::Errno;
 use kern::task::Task;
 use mach::KernReturn;
-use machine::trap::{CPSR_CARRY, SavedState};
+use machine::trap::CPSR_CARRY;
 use pmap::Pmap;
 use prim::frames::Reserve;
 
+use crate::kern_sig::ThreadSignals;
 use crate::proc::{Proc, ProcParameters};
 use crate::sysent::{Call, Outcome};
 
@@ -41,7 +42,7 @@ pub(crate) fn fork(call: &mut Call<'_>) -> Outcome {
             return Err(errno.into());
         }
     };
-    match start(&task, call.state) {
+    match start(&task, call) {
         // Killed before it ran: it was there, and the parent will hear how it ended.
         Ok(()) | Err(KernReturn::TERMINATED) => Ok([child.pid() as u64, 0]),
         Err(_) => {
@@ -52,11 +53,13 @@ pub(crate) fn fork(call: &mut Call<'_>) -> Outcome {
     }
 }
 
-/// The child's thread: the parent's registers with the child's answer.
+/// The child's thread: the parent's registers with the child's answer, its mask and its alternate stack.
 #[doc(alias = "thread_dup")]
-fn start(task: &Arc<Task>, parent: &SavedState) -> Result<(), KernReturn> {
-    let mut state = *parent;
+fn start(task: &Arc<Task>, parent: &Call<'_>) -> Result<(), KernReturn> {
+    let mut state = *parent.state;
     (state.x[0], state.x[1]) = (0, 1);
     state.cpsr &= !CPSR_CARRY;
-    task.create_thread(state)?.start_like_current()
+    let thread = task.create_thread(state)?;
+    ThreadSignals::inherit(&thread, parent.thread);
+    thread.start_like_current()
 }

@@ -26,6 +26,7 @@ use prim::zone::{Admission, Zone};
 use spin::Once;
 
 use crate::kern_descrip::FileTable;
+use crate::kern_sig::Actions;
 use crate::mac::Entitlements;
 use crate::vfs::vnode::Vnode;
 
@@ -45,7 +46,7 @@ pub struct Proc {
     state: Mutex<ProcState>,
     /// Rank `FileTable`.
     pub files: Mutex<FileTable>,
-    /// Signals that wait to be acted on, a bit each.
+    /// Signals that wait for any thread to act on them, a bit each.
     pub(crate) pending: AtomicU32,
     /// Woken when a child ends or stops.
     pub(crate) child_changed: WaitQueue,
@@ -79,6 +80,8 @@ pub struct ProcState {
     pub entitlements: Entitlements,
     /// It came from the boot archive and may name the host's privileged ports.
     pub privileged: bool,
+    /// What it does with signals.
+    pub(crate) actions: Actions,
 }
 
 /// Where in its life a process is.
@@ -159,10 +162,21 @@ impl Proc {
                 state.umask,
                 state.entitlements,
                 state.privileged,
+                state.actions.fork(),
             )
         });
-        let (name, group, umask, entitlements, privileged) = inherited
-            .unwrap_or_else(|| (String::new(), INIT, 0o022, Entitlements::default(), true));
+        let (name, group, umask, entitlements, privileged, actions) =
+            inherited.unwrap_or_else(|| {
+                let entitlements = Entitlements::default();
+                (
+                    String::new(),
+                    INIT,
+                    0o022,
+                    entitlements,
+                    true,
+                    Actions::default(),
+                )
+            });
         let mut table = table().lock();
         if table.procs.len() >= MAX_PROCS {
             return Err(Errno::EAGAIN);
@@ -187,6 +201,7 @@ impl Proc {
                     umask,
                     entitlements,
                     privileged,
+                    actions,
                 },
             ),
             files: Mutex::new(Rank::FileTable, files),
@@ -252,18 +267,19 @@ impl Proc {
         let files = core::mem::take(&mut *self.files.lock());
         drop(files);
         self.give_children_away();
-        let (task, parent) = {
+        let (task, parent, status) = {
             let mut state = self.state.lock();
             state.phase = Phase::Zombie;
-            state
-                .status
-                .get_or_insert(WaitStatus::Signalled(bsd_sys::signal::Signal::KILL));
-            (state.task.take(), state.parent.upgrade())
+            let killed = WaitStatus::Signalled(bsd_sys::signal::Signal::KILL);
+            let status = *state.status.get_or_insert(killed);
+            (state.task.take(), state.parent.upgrade(), status)
         };
         drop(task);
         match parent {
             Some(parent) => {
-                crate::kern_sig::post(&parent, bsd_sys::signal::Signal::CHLD);
+                if crate::kern_sig::child_ended(&parent, self.pid, status) {
+                    parent.reap(self);
+                }
                 parent.note_child_change();
             }
             None => crate::startup::init_ended(self),

@@ -15,6 +15,7 @@ use machine::trap::{CPSR_CARRY, SavedState};
 use prim::trace::{self, Event};
 use vm::vm_map::VmMap;
 
+use crate::kern_sig::Interruption;
 use crate::proc::{self, Proc};
 use crate::{
     kern_descrip, kern_exec, kern_exit, kern_fork, kern_mman, kern_proc_info, kern_sig, kern_time,
@@ -32,6 +33,8 @@ pub enum Failure {
     /// A signal came first: run the call again when it has been acted on.
     #[doc(alias = "ERESTART")]
     Restart,
+    /// As [`Failure::Restart`], but once a handler has run the call has failed with `EINTR`, whatever `SA_RESTART` says.
+    Interrupted,
     /// The registers are as they must be; nothing is to be written to them.
     #[doc(alias = "EJUSTRETURN")]
     JustReturn,
@@ -139,9 +142,16 @@ pub fn system_call(thread: &Arc<Thread>, state: &mut SavedState) {
     let (result, errno) = match outcome {
         Ok([first, _]) => (first, 0),
         Err(Failure::Errno(errno)) => (0, errno.raw() as u64),
-        Err(Failure::Restart | Failure::JustReturn) => (0, 0),
+        Err(Failure::Restart | Failure::Interrupted | Failure::JustReturn) => (0, 0),
     };
     trace::point(Event::SyscallReturn, u64::from(number), result, errno, 0);
+    match outcome {
+        Err(Failure::Restart) => kern_sig::note_interruption(thread, Interruption::Restartable),
+        Err(Failure::Interrupted) => {
+            kern_sig::note_interruption(thread, Interruption::EndsWithHandler);
+        }
+        _ => {}
+    }
     finish(state, outcome);
 }
 
@@ -156,7 +166,9 @@ fn finish(state: &mut SavedState, outcome: Outcome) {
             (state.x[0], state.x[1]) = (errno.raw() as u64, 0);
             state.cpsr |= CPSR_CARRY;
         }
-        Err(Failure::Restart) => state.pc = state.pc.wrapping_sub(INSTRUCTION),
+        Err(Failure::Restart | Failure::Interrupted) => {
+            state.pc = state.pc.wrapping_sub(INSTRUCTION);
+        }
         Err(Failure::JustReturn) => {}
     }
 }
@@ -184,6 +196,10 @@ fn dispatch(number: u32, call: &mut Call<'_>) -> Outcome {
         number::DUP2 => kern_descrip::dup2(call),
         number::PIPE => sys_pipe::pipe(call),
         number::FCNTL | number::FCNTL_NOCANCEL => kern_descrip::fcntl(call),
+        number::SIGACTION => kern_sig::sigaction(call),
+        number::SIGPROCMASK | number::PTHREAD_SIGMASK => kern_sig::sigprocmask(call),
+        number::SIGPENDING => kern_sig::sigpending(call),
+        number::SIGALTSTACK => kern_sig::sigaltstack(call),
         number::IOCTL => sys_generic::ioctl(call),
         number::REBOOT => startup::reboot(call),
         number::READLINK => vfs::syscalls::readlink(call),
@@ -192,6 +208,8 @@ fn dispatch(number: u32, call: &mut Call<'_>) -> Outcome {
         number::SETPGID => kern_proc_info::setpgid(call),
         number::UMASK => kern_proc_info::umask(call),
         number::GETTIMEOFDAY => kern_time::gettimeofday(call),
+        number::SIGSUSPEND | number::SIGSUSPEND_NOCANCEL => kern_sig::sigsuspend(call),
+        number::SIGRETURN => kern_sig::sigreturn(call),
         number::PREAD | number::PREAD_NOCANCEL => sys_generic::pread(call),
         number::STAT64 => vfs::syscalls::stat(call),
         number::LSTAT64 => vfs::syscalls::lstat(call),

@@ -246,6 +246,9 @@ pub mod code {
         ILL_ILLTRP = 2, "Illegal trap";
         ILL_PRVOPC = 3, "Privileged opcode";
         FPE_FLTDIV = 1, "Division by zero";
+        FPE_FLTOVF = 2, "Overflow";
+        FPE_FLTUND = 3, "Underflow";
+        FPE_FLTRES = 4, "Inexact";
         FPE_FLTINV = 5, "Invalid operation";
         FPE_INTDIV = 7, "Integer division by zero";
         SEGV_MAPERR = 1, "Nothing is mapped there";
@@ -343,5 +346,12 @@ abi_struct! {
     }
 }
 
-/// Second argument of a trampoline and of `sigreturn`: the ordinary kind of frame.
+/// Second argument of a trampoline and of `sigreturn`: a handler that asked for [`SignalInfo`].
 pub const UC_FLAVOR: i32 = 30;
+/// Second argument of a trampoline: a handler that takes the signal's number only.
+#[doc(alias = "UC_TRAD")]
+pub const UC_TRADITIONAL: i32 = 1;
+/// Second argument of `sigreturn`: only say that the alternate stack is in use.
+pub const UC_SET_ALT_STACK: i32 = 0x4000_0000;
+/// Second argument of `sigreturn`: only say that the alternate stack is free (`longjmp` left it).
+pub const UC_RESET_ALT_STACK: i32 = 0x8000_0000u32 as i32;

@@ -27,10 +27,10 @@ pub enum ExceptionType {
 const ARM_UNDEFINED: i64 = 1;
 /// `EXC_ARM_BREAKPOINT`.
 const ARM_BREAKPOINT: i64 = 1;
-/// `EXC_ARM_DA_ALIGN`.
-const ARM_ALIGNMENT: i64 = 0x101;
-/// `EXC_ARM_SP_ALIGN`.
-const ARM_SP_ALIGNMENT: i64 = 0x103;
+/// `EXC_ARM_DA_ALIGN`: a misaligned access.
+pub const ARM_ALIGNMENT: i64 = 0x101;
+/// `EXC_ARM_SP_ALIGN`: a misaligned stack pointer.
+pub const ARM_SP_ALIGNMENT: i64 = 0x103;
 
 /// One exception of a user thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,7 +8,8 @@
 
 use alloc::boxed::Box;
 use alloc::sync::{Arc, Weak};
-use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use core::any::Any;
+use core::sync::atomic::{AtomicU32, Ordering};
 
 use ipc::{Port, ReceiveRight, SendRight, ThreadIpc};
 use mach::KernReturn;
@@ -45,8 +46,8 @@ pub struct Thread {
     suspend_count: AtomicU32,
     /// Where it waits for messages.
     ipc: ThreadIpc,
-    /// The personality's word for the thread: a signal mask, say.
-    pub personality_word: AtomicU64,
+    /// The personality's half; set once.
+    extension: Once<Arc<dyn Any + Send + Sync>>,
     _admission: Admission,
 }
 
@@ -61,7 +62,7 @@ impl Thread {
             port: Mutex::new(Rank::TaskThread, None),
             suspend_count: AtomicU32::new(0),
             ipc: ThreadIpc::new(),
-            personality_word: AtomicU64::new(0),
+            extension: Once::new(),
             _admission: admission,
         });
         let object: Weak<Self> = Arc::downgrade(&thread);
@@ -117,6 +118,15 @@ impl Thread {
     #[must_use]
     pub fn task(&self) -> &Arc<Task> {
         &self.task
+    }
+
+    /// The personality's half of the thread: its signals, say. `make` makes it, unless it has been made.
+    #[doc(alias = "get_bsdthread_info")]
+    pub fn extension(
+        &self,
+        make: impl FnOnce() -> Arc<dyn Any + Send + Sync>,
+    ) -> &Arc<dyn Any + Send + Sync> {
+        self.extension.call_once(make)
     }
 
     /// Its place to wait for messages.

@@ -1,8 +1,10 @@
 //! Calibration, null calls, and a signal handler's round trip.
 
-use alloc::string::String;
+use alloc::format;
 
+use bsd_sys::signal::{ActionFlags, Signal};
 use bsd_sys::syscall as number;
+use libsystem::signal::{self, Context, Disposition, Mcontext, SignalInfo};
 
 use crate::raw::{call, enter};
 use crate::sample::Series;
@@ -55,8 +57,34 @@ pub(crate) fn null(settings: &Settings) -> Outcome {
 }
 
 /// A write where none is allowed, its handler, and the way back.
-pub(crate) fn handler(_settings: &Settings) -> Outcome {
-    let row = Series::new("sigsegv_handler", "fault");
+pub(crate) fn handler(settings: &Settings) -> Outcome {
+    let mut row = Series::new("sigsegv_handler", "fault");
+    let flags = ActionFlags::SIGINFO;
+    let old = signal::set_action(Signal::SEGV, Disposition::Handle(skip), flags, 0);
+    old.map_err(|error| format!("sigaction: {error}"))?;
+    let count = settings.times(2000);
+    for _ in 0..=settings.samples {
+        row.time(count, || {
+            for _ in 0..count {
+                store_nowhere();
+            }
+        });
+    }
     row.report();
-    Err(String::from("programs cannot catch signals"))
+    Ok(())
+}
+
+/// Goes on behind the store.
+unsafe extern "C" fn skip(_: i32, _: *mut SignalInfo, context: *mut Context) {
+    // SAFETY: the kernel's frame, which lives as long as the handler runs.
+    unsafe { (*((*context).mcontext as usize as *mut Mcontext)).pc += 4 };
+}
+
+/// A store to an address where nothing is mapped.
+fn store_nowhere() {
+    #[cfg(target_os = "none")]
+    // SAFETY: the handler skips it.
+    unsafe {
+        core::arch::asm!("str xzr, [{}]", in(reg) 64u64, options(nostack));
+    }
 }

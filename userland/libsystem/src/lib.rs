@@ -21,6 +21,7 @@
 //! | [`io`], [`fs`] | descriptors, files, directories; [`print!`], [`println!`], [`eprintln!`] |
 //! | [`descriptor`], [`terminal`] | pipes and copies of descriptors; modes and size of a terminal |
 //! | [`process`] | fork, exec, wait, exit, kill |
+//! | [`signal`] | handlers, masks, alternate stacks |
 //! | [`memory`] | mappings |
 //! | [`mach_call`] | Mach traps, messages, and calls of any routine of `mach::defs` |
 //! | [`time`] | clocks |
@@ -45,6 +46,7 @@ pub mod io;
 pub mod mach_call;
 pub mod memory;
 pub mod process;
+pub mod signal;
 pub mod syscall;
 pub mod terminal;
 pub mod time;

@@ -231,15 +231,7 @@ pub(crate) const TABLE: &[GuestTest] = &[
         name: "rows of the benchmark",
         command: "/bin/bench --quick --file /ram/bin/sh",
         verdict: Verdict::Rows {
-            not_yet: &[
-                "sharedwrite",
-                "write",
-                "pagein",
-                "msync",
-                "pipe",
-                "swap",
-                "sigsegv",
-            ],
+            not_yet: &["sharedwrite", "write", "pagein", "msync", "pipe", "swap"],
         },
         page_sizes: &[PageSize::Size4K],
         cpus: &[1],

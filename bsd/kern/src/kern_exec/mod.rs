@@ -31,6 +31,7 @@ use vm::vm_fault::FaultOptions;
 use vm::vm_map::{Backing, EnterFlags, EnterRequest, Hold, ObjectMapping, Placement, VmMap};
 use vm::vm_object::ObjectRef;
 
+use crate::kern_sig::ThreadSignals;
 use crate::proc::Proc;
 use crate::sysent::{Call, Failure, Outcome};
 use crate::vfs::lookup::{Last, lookup};
@@ -200,7 +201,9 @@ fn become_program(call: &mut Call<'_>, program: Program) -> [u64; 2] {
         let mut proc = call.proc.state();
         proc.name = name;
         proc.privileged = privileged;
+        proc.actions.exec();
     }
+    ThreadSignals::of(call.thread).exec();
     drop(prim::thread::current().set_address_space(Some(map.pmap().clone())));
     let old = call.thread.task().replace_map(map);
     old.terminate();
@@ -232,6 +235,11 @@ pub(crate) fn start(proc: &Arc<Proc>, program: Program) -> Result<(), KernReturn
 /// Where the stack ends.
 fn stack_top(map: &VmMap) -> u64 {
     map.max_offset() - map.page_size()
+}
+
+/// Whether an address lies in the main thread's stack or in the guard below it.
+pub(crate) fn is_on_main_stack(map: &VmMap, address: u64) -> bool {
+    (stack_bottom(map) - stack::guard_size(map)..stack_top(map)).contains(&address)
 }
 
 /// The stack's lowest address; the page below is never mapped.

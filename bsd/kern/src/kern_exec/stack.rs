@@ -14,8 +14,13 @@ use super::{Arguments, stack_bottom, stack_top};
 /// Bytes of the main thread's stack (`DFLSSIZ`).
 pub(super) const STACK_SIZE: u64 = 8 << 20;
 
-/// Bytes below the stack that are reserved without access.
+/// Pages below the stack that are reserved without access.
 const GUARD_PAGES: u64 = 1;
+
+/// Bytes of the guard.
+pub(super) fn guard_size(map: &VmMap) -> u64 {
+    GUARD_PAGES * map.page_size()
+}
 
 /// `VM_MEMORY_STACK`.
 const STACK_TAG: u8 = 30;
@@ -34,7 +39,7 @@ pub(super) fn build(map: &VmMap, path: &str, arguments: &Arguments) -> Result<u6
         ..EnterRequest::anonymous(Placement::Fixed(bottom), STACK_SIZE)
     };
     map.enter(stack).map_err(|_| Errno::ENOMEM)?;
-    let guard_size = GUARD_PAGES * map.page_size();
+    let guard_size = guard_size(map);
     let guard = EnterRequest::anonymous(Placement::Fixed(bottom - guard_size), guard_size);
     let guard = EnterRequest {
         user_tag: GUARD_TAG,
