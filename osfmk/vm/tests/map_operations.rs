@@ -7,7 +7,7 @@ use mach::vm_region::ShareMode;
 use mach::{KernReturn, VmBehavior, VmInherit, VmProt};
 use map_support::*;
 use pmap::Pmap;
-use prim::frames::Reserve;
+use prim::frames::{self, Reserve};
 use vm::vm_map::{
     Backing, EnterFlags, EnterRequest, Hold, MapLimits, MemoryEntry, ObjectMapping, Placement,
     ProtectMode, RemapRequest, SMALL_COPY_LIMIT, SourceFate, VmMap, VmMapCopy, WireOwner,
@@ -35,16 +35,81 @@ fn fork(map: &VmMap) -> std::sync::Arc<VmMap> {
 const BASE: u64 = 0x1000_0000;
 
 #[test]
-fn fresh_memory_has_no_object_until_it_is_touched() {
+fn fresh_memory_has_no_object_until_it_is_written() {
     let _machine = Machine::boot();
     let map = new_map();
     let address = anonymous(&map, 4);
     assert_eq!(map.region(address).unwrap().share_mode, ShareMode::Empty);
     assert_eq!(load(&map, address + PAGE), Ok(0));
-    assert_eq!(map.region(address).unwrap().share_mode, ShareMode::Private);
+    assert_eq!(map.region(address).unwrap().share_mode, ShareMode::Empty);
     store(&map, address, 7).unwrap();
+    assert_eq!(map.region(address).unwrap().share_mode, ShareMode::Private);
     assert_eq!(load(&map, address), Ok(7));
+    assert_eq!(load(&map, address + PAGE), Ok(0));
+    store(&map, address + PAGE, 8).unwrap();
+    assert_eq!(load(&map, address + PAGE), Ok(8));
     validate(&map);
+}
+
+#[test]
+fn reading_untouched_memory_takes_no_frames_of_its_own() {
+    let _machine = Machine::boot();
+    let map = new_map();
+    let address = anonymous(&map, 64);
+    let before = frames::counts();
+    for page in 0..64 {
+        assert_eq!(load(&map, address + page * PAGE), Ok(0));
+    }
+    let after = frames::counts();
+    assert_eq!(
+        (after.resident, after.owned),
+        (before.resident, before.owned)
+    );
+    assert!(map.pmap().resident_count() >= 64);
+    map.delete(address, address + 64 * PAGE).unwrap();
+    assert_eq!(map.pmap().resident_count(), 0);
+    validate(&map);
+}
+
+#[test]
+fn zeros_that_were_read_give_way_to_what_another_map_writes() {
+    let _machine = Machine::boot();
+    let map = new_map();
+    let address = anonymous(&map, 8);
+    map.inherit(address, address + 8 * PAGE, VmInherit::Share)
+        .unwrap();
+    for page in 0..8 {
+        assert_eq!(load(&map, address + page * PAGE), Ok(0));
+    }
+    let child = fork(&map);
+    store(&child, address + 3 * PAGE, 5).unwrap();
+    assert_eq!(load(&map, address + 3 * PAGE), Ok(5));
+    store(&map, address + 4 * PAGE, 6).unwrap();
+    assert_eq!(load(&child, address + 4 * PAGE), Ok(6));
+    validate(&map);
+    validate(&child);
+}
+
+#[test]
+fn a_read_maps_resident_neighbours_and_a_later_write_still_copies() {
+    let _machine = Machine::boot();
+    let map = new_map();
+    let address = anonymous(&map, 16);
+    for page in 0..16 {
+        store(&map, address + page * PAGE, page + 1).unwrap();
+    }
+    let child = fork(&map);
+    assert_eq!(load(&child, address + 5 * PAGE), Ok(6));
+    assert!(child.pmap().resident_count() > 1, "neighbours are mapped");
+    for page in 0..16 {
+        store(&child, address + page * PAGE, 100).unwrap();
+        assert_eq!(load(&map, address + page * PAGE), Ok(page + 1));
+    }
+    for page in 0..16 {
+        assert_eq!(load(&child, address + page * PAGE), Ok(100));
+    }
+    validate(&map);
+    validate(&child);
 }
 
 #[test]

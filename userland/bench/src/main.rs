@@ -1,6 +1,6 @@
 //! What the kernel's operations cost, in instructions: the guest's half of `cargo xtask bench`.
 //!
-//! `bench [--quick] [--file PATH] [GROUP...]`. Each group of measurements runs in a forked child and prints one line a row:
+//! `bench [--quick] [--samples N] [--file PATH] [GROUP...]`. Each group of measurements runs in a forked child and prints one line a row:
 //!
 //!     row NAME UNIT MEDIAN MINIMUM MAXIMUM SAMPLES
 //!     group NAME failed: REASON
@@ -182,6 +182,10 @@ fn run() -> i32 {
     while let Some(word) = words.next() {
         match word.as_str() {
             "--quick" => (settings.samples, settings.divisor) = (1, 50),
+            "--samples" => match words.next().and_then(|word| word.parse().ok()) {
+                Some(count) => settings.samples = count,
+                None => return usage("--samples wants a number"),
+            },
             "--file" => match words.next() {
                 Some(path) => settings.file = path,
                 None => return usage("--file wants a path"),
@@ -201,7 +205,7 @@ fn run() -> i32 {
 
 fn usage(word: &str) -> i32 {
     libsystem::eprintln!("bench: {word}: not an option or a group");
-    libsystem::eprintln!("usage: bench [--quick] [--file PATH] [GROUP...]");
+    libsystem::eprintln!("usage: bench [--quick] [--samples N] [--file PATH] [GROUP...]");
     64
 }
 

@@ -36,6 +36,16 @@ struct Request {
     access: Option<Access>,
     wiring: Wiring,
     memory: Memory,
+    occupied: Occupied,
+}
+
+/// What happens to a slot in which something stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Occupied {
+    /// It is replaced, or gets new rights.
+    Replace,
+    /// It stays as it is.
+    Keep,
 }
 
 /// A pv entry is missing.
@@ -91,8 +101,47 @@ impl Pmap {
             access: access_of(access),
             wiring,
             memory: Memory::Normal,
+            occupied: Occupied::Replace,
         };
         self.enter_run(va, frames.len(), |index| frames[index], request, reserve)
+    }
+
+    /// Maps pages around one that was just entered, at `va` and the addresses behind it: where nothing is mapped yet and
+    /// `frames` has something. They count as read. Only a leaf table that is there is filled, and only as far as the
+    /// reserve has pv entries ([`TableReserve::top_up`]): what is left out will fault. Returns how many were mapped.
+    pub fn enter_around(
+        &self,
+        va: u64,
+        frames: &[Option<FrameNumber>],
+        prot: VmProt,
+        reserve: &mut TableReserve,
+    ) -> usize {
+        let Some(rights) = rights_of(prot) else {
+            return 0;
+        };
+        let request = Request {
+            rights,
+            access: Some(Access::Read),
+            wiring: Wiring::Pageable,
+            memory: Memory::Normal,
+            occupied: Occupied::Keep,
+        };
+        let end = va + (frames.len() * PAGE_SIZE) as u64;
+        self.check_range(va, end);
+        let tree = self.tree.lock();
+        let mut entered = 0;
+        if let Some(run) = tree.next_leaf(va, end) {
+            let skipped = (run.start - va) as usize / PAGE_SIZE;
+            for ((va, slot), frame) in run.slots().zip(&frames[skipped..]) {
+                let Some(frame) = *frame else { continue };
+                if let Err(NeedsEntry) = self.enter_slot(va, slot, frame, request, reserve) {
+                    break;
+                }
+                entered += 1;
+            }
+        }
+        barrier::publish_tables();
+        entered
     }
 
     /// Maps `count` pages of device registers from `first` on; they have no pv list and never fault.
@@ -109,6 +158,7 @@ impl Pmap {
             access: Some(Access::Write),
             wiring: Wiring::Wired,
             memory: Memory::Device,
+            occupied: Occupied::Replace,
         };
         self.enter_run(
             va,
@@ -169,6 +219,9 @@ impl Pmap {
             let old = slot.read();
             if old.is_absent() {
                 return self.insert(slot, frame, request, reserve);
+            }
+            if request.occupied == Occupied::Keep {
+                return Ok(());
             }
             if old.is_valid() && old.frame() == frame && request.memory == Memory::Normal {
                 if self.change(va, slot, frame, request) {

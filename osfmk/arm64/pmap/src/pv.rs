@@ -56,8 +56,12 @@ bitflags! {
 pub(crate) struct PvList(PvGuard<'static>);
 
 impl PvList {
-    /// Locks the list of a frame; `None` if the frame is not RAM that the kernel manages.
+    /// Locks the list of a frame; `None` if the frame is not RAM that the kernel manages, or the zero page, whose mappings
+    /// nobody has to find.
     pub(crate) fn lock(frame: FrameNumber) -> Option<Self> {
+        if frames::is_zero_page(frame) {
+            return None;
+        }
         let guard = frames::try_pv(frame)?.lock();
         debug_assert_ne!(
             guard.word() & TAG_MASK,

@@ -72,6 +72,17 @@ impl TableReserve {
         Ok(())
     }
 
+    /// Fetches pv entries for up to `count` pages that are mapped elsewhere too, as far as they can be had at once. Allowed
+    /// under every lock that stands before a pmap's.
+    pub fn top_up(&mut self, count: usize, class: Reserve) {
+        while self.entries.len() < count.min(PV_ENTRIES) {
+            let Ok(entry) = PvEntry::allocate(class) else {
+                return;
+            };
+            self.entries.push(entry);
+        }
+    }
+
     /// Notes what should have been here.
     pub(crate) fn want(&mut self, tables: usize, entries: usize) {
         self.wanted_tables = tables.min(TABLES_PER_PAGE);

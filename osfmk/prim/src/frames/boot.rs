@@ -104,6 +104,7 @@ pub unsafe fn install(memory: &[MemoryRange], reserved: &[MemoryRange]) {
     let reserved = COUNTS[FrameState::Reserved as usize].load(Ordering::Relaxed);
     map.total.store(usable + reserved, Ordering::Relaxed);
     allocate::set_targets(usable);
+    super::zero_page::make();
 }
 
 /// Gives reserved memory back: the boot archive after it was unpacked. Only whole pages that are reserved are taken.

@@ -35,6 +35,7 @@ mod record;
 mod residency;
 mod tree;
 mod validate;
+mod zero_page;
 
 pub use allocate::{
     FrameWait, OutOfFrames, Reserve, Targets, allocate, allocate_contiguous, allocate_zeroed,
@@ -48,6 +49,7 @@ pub use page_list::{OwnerId, PageIndex, PageKind, PageList};
 pub use pinned::PinnedFrame;
 pub use record::{FrameState, PvGuard, PvHead};
 pub use validate::validate;
+pub use zero_page::{is_zero_page, zero_page};
 
 pub(crate) use allocate::{has_room, release_one};
 

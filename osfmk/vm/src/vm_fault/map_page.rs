@@ -27,7 +27,6 @@ pub(crate) fn with_map_page<R>(
 ) -> Result<R, KernReturn> {
     let mut spares = Spares::new(options);
     loop {
-        spares.prepare(access)?;
         let (guard, found) = map.lookup_and_lock(address, access)?;
         let demand = Demand::of_lookup(&found, access);
         let blocked = match advance(&demand, &mut spares) {

@@ -1,7 +1,7 @@
 //! The fault: a loop of steps.
 //!
 //! ```text
-//!   ┌─▶ frames and tables in reserve
+//!   ┌─▶
 //!   │   VmMap::lookup_and_lock   object, offset, protection                   (map lock, shared, kept)
 //!   │   Chain::begin             the object on top                            (map, object)
 //!   │   step::examine, decide    what must happen, as a value
@@ -19,9 +19,10 @@
 //! Outcomes: INVALID_ADDRESS nothing mapped there; PROTECTION_FAILURE not with this access; MEMORY_ERROR past
 //! the end, or the pager failed; RESOURCE_SHORTAGE no frames; ABORTED interrupted.
 //!
-//! Files: `resolve` walks and carries steps out, `perform` holds the single steps, `spares` the reserves,
+//! Files: `around` maps neighbours, `resolve` walks and carries steps out, `perform` holds the single steps, `spares` the reserves,
 //! `block` everything done without locks. XNU counterpart: `vm_fault.c`.
 
+mod around;
 mod block;
 mod map_page;
 mod object_page;
@@ -37,7 +38,7 @@ use machine::page::trunc_page;
 use pmap::Wiring;
 use prim::frames::Reserve;
 
-use crate::vm_map::{LookupResult, MapReadGuard, VmMap};
+use crate::vm_map::{FaultLookup, LookupResult, MapReadGuard, VmMap};
 use crate::vm_object::collapse;
 use crate::{vm_page, vm_statistics, vm_trace};
 use block::settle;
@@ -115,8 +116,19 @@ pub fn fault_with(
 fn run(map: &VmMap, addr: u64, access: VmProt, options: FaultOptions) -> Result<(), KernReturn> {
     let mut spares = Spares::new(options);
     loop {
-        spares.prepare(access)?;
-        let (guard, found) = map.lookup_and_lock(addr, access)?;
+        let (guard, found) = match map.lookup_for_fault(addr, access)? {
+            FaultLookup::Page(guard, found) => (guard, found),
+            FaultLookup::Zeros(guard, bounds) => {
+                match around::show_zeros(map, addr, &bounds, &mut spares) {
+                    Ok(()) => return Ok(()),
+                    Err(missing) => {
+                        drop(guard);
+                        settle(missing, &mut spares)?;
+                        continue;
+                    }
+                }
+            }
+        };
         vm_trace::lookup(addr, found.object.id(), found.offset, found.protection);
         let demand = Demand::of_lookup(&found, access).for_mapping();
         let blocked = match advance(&demand, &mut spares) {
@@ -164,6 +176,9 @@ fn enter(
         protection,
         access,
     );
+    if access == VmProt::READ {
+        around::enter_resident(map, addr, found, &mut resolved, spares);
+    }
     Ok(())
 }
 

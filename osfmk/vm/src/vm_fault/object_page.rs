@@ -24,7 +24,6 @@ pub(crate) fn with_page<R>(
 ) -> Result<R, KernReturn> {
     let mut spares = Spares::new(options);
     loop {
-        spares.prepare(demand.access)?;
         match advance(demand, &mut spares) {
             Progress::Ready(mut resolved) => {
                 let result = finish(&mut resolved, demand.access, use_page);

@@ -83,7 +83,7 @@ pub(crate) struct Resolved {
     pub(crate) frame: FrameNumber,
     /// What may be granted at most.
     pub(crate) protection: VmProt,
-    /// A page was copied up on the way.
+    /// A page was copied up on the way, and the chain may be shorter now.
     pub(crate) copied: bool,
 }
 
@@ -165,7 +165,7 @@ pub(crate) fn advance(demand: &Demand<'_>, spares: &mut Spares) -> Progress {
                 });
             }
             Step::CopyUp { frame } => {
-                copied = true;
+                copied |= chain.may_shrink();
                 perform::copy_up(&mut chain, frame, demand.purpose, spares)
             }
             Step::Push { frame } => {

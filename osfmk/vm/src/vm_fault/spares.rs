@@ -1,10 +1,11 @@
-//! What a fault collects before it locks anything: a frame, page tables, and what it remembers between attempts.
+//! What a fault collects between attempts, with nothing locked: a frame it had to wait for, page tables, and what it
+//! remembers.
 //!
 //! Main type: [`Spares`]. When frames are short it asks page-out for some and waits a while; then the fault
 //! fails with RESOURCE_SHORTAGE, never the kernel.
 //! XNU counterpart: `vm_page_grab`, `vm_page_wait`, and the `need_retry` of `vm_fault_enter`.
 
-use mach::{KernReturn, VmProt};
+use mach::KernReturn;
 use pmap::TableReserve;
 use prim::frames::{self, FrameWait, OutOfFrames, OwnedFrame, Reserve};
 use prim::wait::WaitResult;
@@ -54,23 +55,17 @@ impl Spares {
         }
     }
 
-    /// Before locking: a write will most probably need a frame.
-    pub(crate) fn prepare(&mut self, access: VmProt) -> Result<(), KernReturn> {
-        if access.contains(VmProt::WRITE) {
-            self.refill_frame()
-        } else {
-            Ok(())
-        }
-    }
-
     /// Is there a spare frame?
     pub(super) fn has_frame(&self) -> bool {
         self.frame.is_some()
     }
 
-    /// The spare frame, under locks.
+    /// A frame, under locks: the spare one, or one that can be had at once. Only waiting for one needs the locks dropped.
     pub(super) fn take(&mut self) -> Result<OwnedFrame, Blocked> {
-        self.frame.take().ok_or(Blocked::Frame)
+        let ready = self.frame.take();
+        ready
+            .or_else(|| frames::allocate(self.options.reserve).ok())
+            .ok_or(Blocked::Frame)
     }
 
     /// Gets a frame. No lock may be held.

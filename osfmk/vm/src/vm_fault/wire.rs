@@ -29,7 +29,6 @@ pub fn wire_page(
 ) -> Result<(), KernReturn> {
     let mut spares = Spares::new(options);
     loop {
-        spares.prepare(access)?;
         let (guard, found) = map.lookup_and_lock(addr, access)?;
         let demand = Demand::of_lookup(&found, access).for_mapping();
         let blocked = match advance(&demand, &mut spares) {

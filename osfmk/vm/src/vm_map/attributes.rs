@@ -26,6 +26,8 @@ bitflags! {
         const RESILIENT_MEDIA = 1 << 8;
         /// Wired pages are cleared before they are let go.
         const ZERO_WIRED_PAGES = 1 << 9;
+        /// There is no object yet, and the page tables may show the zero page.
+        const SHOWS_ZERO_PAGE = 1 << 10;
     }
 }
 

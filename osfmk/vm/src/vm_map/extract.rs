@@ -289,7 +289,7 @@ impl MapState {
         run: &mut ProtectRun<'_>,
     ) -> Result<Piece> {
         run.flush();
-        self.make_object(index)?;
+        self.make_object(index, run.pmap)?;
         let entry = self.entries.get(index);
         if entry.needs_copy() || entry.shows_part_of_private_object() {
             let writable = !entry.needs_copy() && entry.protection.contains(VmProt::WRITE);

@@ -197,6 +197,15 @@ pub(crate) struct MapWriteGuard<'a> {
     pub(crate) graveyard: Graveyard,
 }
 
+impl<'a> MapWriteGuard<'a> {
+    /// Goes on as a shared section.
+    pub(crate) fn into_shared(self) -> MapReadGuard<'a> {
+        MapReadGuard {
+            state: self.state.downgrade(),
+        }
+    }
+}
+
 impl VmMap {
     /// Starts a shared section.
     #[doc(alias = "vm_map_lock_read")]

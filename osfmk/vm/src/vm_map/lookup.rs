@@ -14,6 +14,7 @@ use super::lock::{MapReadGuard, MapState, MapVersion};
 use super::store::EntryIndex;
 use crate::vm_object::ObjectRef;
 use mach::{KernReturn, Result, VmBehavior, VmProt};
+use pmap::Pmap;
 
 /// What a fault learns from the map.
 pub struct LookupResult {
@@ -49,6 +50,21 @@ enum Obstacle {
     NeedsShadow,
 }
 
+/// What becomes of anonymous memory without an object when it is looked up.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Untouched {
+    GetsObject,
+    ReadsAsZero,
+}
+
+/// What a fault finds. The map's shared lock is held.
+pub(crate) enum FaultLookup<'a> {
+    /// A page of an object.
+    Page(MapReadGuard<'a>, LookupResult),
+    /// Memory nobody has touched, in these bounds: while the lock is held, the zero page may be shown there.
+    Zeros(MapReadGuard<'a>, Range<u64>),
+}
+
 impl VmMap {
     /// Looks up the page at `address` for `access`; no lock is left held.
     ///
@@ -70,6 +86,31 @@ impl VmMap {
         address: u64,
         access: VmProt,
     ) -> Result<(MapReadGuard<'_>, LookupResult)> {
+        match self.lookup_with(address, access, Untouched::GetsObject)? {
+            FaultLookup::Page(guard, result) => Ok((guard, result)),
+            FaultLookup::Zeros(..) => unreachable!("untouched memory got its object"),
+        }
+    }
+
+    /// The same for a fault: memory that is only read and that nobody has touched needs no object.
+    ///
+    /// # Errors
+    /// As [`VmMap::lookup`].
+    pub(crate) fn lookup_for_fault(&self, address: u64, access: VmProt) -> Result<FaultLookup<'_>> {
+        let untouched = if access == VmProt::READ {
+            Untouched::ReadsAsZero
+        } else {
+            Untouched::GetsObject
+        };
+        self.lookup_with(address, access, untouched)
+    }
+
+    fn lookup_with(
+        &self,
+        address: u64,
+        access: VmProt,
+        untouched: Untouched,
+    ) -> Result<FaultLookup<'_>> {
         self.lookups.fetch_add(1, Ordering::Relaxed);
         let guard = self.read();
         let (_, entry) = guard
@@ -77,9 +118,19 @@ impl VmMap {
             .entry_at(address)
             .ok_or(KernReturn::INVALID_ADDRESS)?;
         check_access(entry, access)?;
-        if obstacle(entry, access).is_none() {
-            let result = self.describe(entry, address, guard.version());
-            return Ok((guard, result));
+        match obstacle(entry, access) {
+            None => {
+                let result = self.describe(entry, address, guard.version());
+                return Ok(FaultLookup::Page(guard, result));
+            }
+            Some(Obstacle::NoObject)
+                if untouched == Untouched::ReadsAsZero
+                    && entry.flags.contains(EntryFlags::SHOWS_ZERO_PAGE) =>
+            {
+                let bounds = entry.start..entry.end;
+                return Ok(FaultLookup::Zeros(guard, bounds));
+            }
+            Some(_) => {}
         }
         drop(guard);
         let mut guard = self.write();
@@ -88,20 +139,23 @@ impl VmMap {
             .entry_at(address)
             .ok_or(KernReturn::INVALID_ADDRESS)?;
         check_access(entry, access)?;
-        if let Some(obstacle) = obstacle(entry, access) {
-            guard.state.overcome(index, obstacle)?;
+        let reads_as_zero = untouched == Untouched::ReadsAsZero && !entry.is_wired();
+        match obstacle(entry, access) {
+            Some(Obstacle::NoObject) if reads_as_zero => {
+                let entry = guard.state.entries.get_mut(index);
+                entry.flags.insert(EntryFlags::SHOWS_ZERO_PAGE);
+                let bounds = entry.start..entry.end;
+                return Ok(FaultLookup::Zeros(guard.into_shared(), bounds));
+            }
+            Some(obstacle) => guard.state.overcome(index, obstacle, &self.pmap)?,
+            None => {}
         }
         let result = self.describe(
             guard.state.entries.get(index),
             address,
             guard.state.version(),
         );
-        Ok((
-            MapReadGuard {
-                state: guard.state.downgrade(),
-            },
-            result,
-        ))
+        Ok(FaultLookup::Page(guard.into_shared(), result))
     }
 
     fn describe(&self, entry: &MapEntry, address: u64, version: MapVersion) -> LookupResult {
@@ -150,20 +204,25 @@ fn obstacle(entry: &MapEntry, access: VmProt) -> Option<Obstacle> {
 }
 
 impl MapState {
-    fn overcome(&mut self, index: EntryIndex, obstacle: Obstacle) -> Result<()> {
+    fn overcome(&mut self, index: EntryIndex, obstacle: Obstacle, pmap: &Pmap) -> Result<()> {
         match obstacle {
-            Obstacle::NoObject => self.make_object(index),
+            Obstacle::NoObject => self.make_object(index, pmap),
             Obstacle::NeedsShadow => self.shadow_object(index),
         }
     }
 
-    /// Gives untouched anonymous memory its object.
-    pub(crate) fn make_object(&mut self, index: EntryIndex) -> Result<()> {
+    /// Gives untouched anonymous memory its object. Zero pages that `pmap` shows there go: pages of the object are to be seen
+    /// from now on, whoever puts them in.
+    pub(crate) fn make_object(&mut self, index: EntryIndex, pmap: &Pmap) -> Result<()> {
         let entry = self.entries.get_mut(index);
         if matches!(entry.target, EntryTarget::None) {
             entry.target = EntryTarget::Object(ObjectRef::anonymous(entry.end - entry.start)?);
             entry.offset = 0;
             entry.flags.remove(EntryFlags::NEEDS_COPY);
+            if entry.flags.contains(EntryFlags::SHOWS_ZERO_PAGE) {
+                entry.flags.remove(EntryFlags::SHOWS_ZERO_PAGE);
+                pmap.remove(entry.start, entry.end);
+            }
         }
         Ok(())
     }

@@ -79,6 +79,7 @@ pub use enter_mem_object::{Backing, ObjectMapping};
 pub use entry::{EntryTarget, MapEntry};
 pub use extract::Hold;
 pub use lock::{MapReadGuard, MapVersion};
+pub(crate) use lookup::FaultLookup;
 pub use lookup::LookupResult;
 pub use memory_entry::{MemoryEntry, MemoryEntryRequest};
 pub use policy::{ExecutePolicy, JitPolicy, MapLimits};

@@ -15,6 +15,7 @@ use super::lock::{MapState, MapWriteGuard};
 use super::store::EntryIndex;
 use crate::vm_fault::{self, FaultOptions};
 use mach::{KernReturn, Result, VmProt};
+use pmap::Pmap;
 
 /// Most wirings of one kind that an entry counts.
 #[doc(alias = "MAX_WIRE_COUNT")]
@@ -43,7 +44,9 @@ impl VmMap {
         }
         self.check_range(start, end)?;
         let mut guard = self.write_settled(start, end);
-        let fresh = guard.state.begin_wiring(start, end, access, owner);
+        let fresh = guard
+            .state
+            .begin_wiring(start, end, access, owner, &self.pmap);
         let fresh = match fresh {
             Ok(fresh) => fresh,
             Err(error) => {
@@ -147,6 +150,7 @@ impl MapState {
         end: u64,
         access: VmProt,
         owner: WireOwner,
+        pmap: &Pmap,
     ) -> Result<Vec<Fresh>> {
         self.admit_wiring(start, end, access, owner)?;
         let mut fresh = Vec::new();
@@ -156,7 +160,7 @@ impl MapState {
             .map_err(|_| KernReturn::RESOURCE_SHORTAGE)?;
         self.reserve(CLIP_COST)?;
         self.clip_range(start, end);
-        self.resolve_copies(start, end)?;
+        self.resolve_copies(start, end, pmap)?;
         let mut next = self.entries.at_or_after(start);
         while let Some(index) = next {
             let entry = self.entries.get_mut(index);
@@ -217,13 +221,13 @@ impl MapState {
     }
 
     /// Wired memory is never copy-on-write: objects are made and shadowed now, and copied by a copy object from now on.
-    fn resolve_copies(&mut self, start: u64, end: u64) -> Result<()> {
+    fn resolve_copies(&mut self, start: u64, end: u64, pmap: &Pmap) -> Result<()> {
         let mut next = self.entries.at_or_after(start);
         while let Some(index) = next {
             if self.entries.get(index).start >= end {
                 break;
             }
-            self.make_object(index)?;
+            self.make_object(index, pmap)?;
             if self.entries.get(index).needs_copy() {
                 self.shadow_object(index)?;
             }

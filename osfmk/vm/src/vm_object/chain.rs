@@ -7,11 +7,14 @@
 
 use alloc::sync::Arc;
 
+use prim::frames::FrameNumber;
 use prim::lock::OwnedMutexGuard;
 
 use super::VmObject;
+use super::collapse::is_hopeless;
 use super::state::ObjectState;
 use super::step::Level;
+use crate::vm_page;
 
 /// A locked object that keeps itself alive.
 pub(crate) type Locked = OwnedMutexGuard<VmObject, ObjectState>;
@@ -56,6 +59,35 @@ impl Chain {
         }
     }
 
+    /// Is the object at hand the one on top?
+    pub(crate) fn is_top(&self) -> bool {
+        self.lower.is_none()
+    }
+
+    /// Is the object at hand the one on top or its direct shadow?
+    pub(crate) fn is_direct(&self) -> bool {
+        self.lower
+            .as_ref()
+            .is_none_or(|lower| self.is_shadow_of_top(lower))
+    }
+
+    fn is_shadow_of_top(&self, lower: &Locked) -> bool {
+        let shadow = self.top.shadow.as_ref();
+        shadow.is_some_and(|shadow| Arc::ptr_eq(shadow.object(), lower.owner()))
+    }
+
+    /// The resident page so many pages from the one at hand, unless the object on top hides it. For a direct chain.
+    pub(crate) fn neighbour(&self, distance: i64) -> Option<FrameNumber> {
+        if !self.is_top() {
+            let above = self.top_page.checked_add_signed(distance)?;
+            if self.top.has_page(above) {
+                return None;
+            }
+        }
+        let page = self.page.checked_add_signed(distance)?;
+        self.current().pages.lookup(vm_page::index(page))
+    }
+
     /// Back to the top.
     pub(crate) fn rewind(&mut self) {
         self.lower = None;
@@ -84,6 +116,13 @@ impl Chain {
         } else {
             Level::Top
         }
+    }
+
+    /// May one page more in the top object make a link of the chain superfluous? Only a direct shadow is looked at.
+    pub(crate) fn may_shrink(&self) -> bool {
+        let hopeless =
+            |lower: &Locked| self.is_shadow_of_top(lower) && is_hopeless(&self.top, lower);
+        !self.lower.as_ref().is_some_and(hopeless)
     }
 
     /// Goes on to the shadow of the object at hand; `false` at the bottom. Locks the shadow, then lets go of

@@ -140,8 +140,26 @@ fn is_copy_of_its_shadow(lower: &Locked) -> bool {
         .is_some_and(|copy| Arc::ptr_eq(&copy, lower.owner()))
 }
 
+/// Will nothing be gained by [`collapse`] at the link between a locked object and its locked shadow when the object gets one
+/// page more? Costs a few loads, so that a fault which copies one page of many need not try.
+pub(crate) fn is_hopeless(upper: &Locked, lower: &Locked) -> bool {
+    lower.owner().references() > 1 && shows_by_count(upper, lower, 1)
+}
+
+/// With `more` pages more above, are there still more below, and none of them outside of what is shown? Then one shows
+/// through.
+fn shows_by_count(upper: &Locked, lower: &Locked, more: usize) -> bool {
+    upper.shadow_offset == 0
+        && upper.page_count() >= lower.page_count()
+        && upper.paged_out.is_empty()
+        && lower.pages.len() > upper.pages.len() + more
+}
+
 /// Does `upper` have a page of its own wherever `lower` would show one through it?
 fn hides_everything(upper: &mut Locked, lower: &Locked) -> bool {
+    if shows_by_count(upper, lower, 0) {
+        return false;
+    }
     let shift = upper.shadow_offset >> PAGE_SHIFT;
     let window = shift..shift + upper.page_count();
     let shows = |page: u64| window.contains(&page) && !upper.has_page(page - shift);
@@ -149,11 +167,13 @@ fn hides_everything(upper: &mut Locked, lower: &Locked) -> bool {
     if lower.has_page(upper.cow_hint) && shows(upper.cow_hint) {
         return false;
     }
-    match vm_page::pages(&lower.pages)
+    // From there on first: whoever copies page after page has hidden all before it.
+    let hint = upper.cow_hint;
+    let mut found = vm_page::pages_in(&lower.pages, hint, u64::MAX)
+        .chain(vm_page::pages_in(&lower.pages, 0, hint))
         .map(|(page, _)| page)
-        .chain(paged_out(lower, &window))
-        .find(|page| shows(*page))
-    {
+        .chain(paged_out(lower, &window));
+    match found.find(|page| shows(*page)) {
         Some(page) => {
             upper.cow_hint = page;
             false

@@ -25,7 +25,7 @@ tests::program! {
     mincore_never_fails_for_a_hole,
     minherit_checks_its_arguments,
     mlock_checks_its_range,
-    fresh_memory_is_zero_and_comes_when_touched,
+    fresh_memory_is_zero_and_comes_when_written,
     a_fixed_mapping_replaces_what_was_there,
     a_hole_in_the_middle_leaves_both_sides,
     illegal_accesses_end_the_process_with_the_right_signal,
@@ -377,7 +377,7 @@ fn mlock_checks_its_range() -> Outcome {
     )
 }
 
-fn fresh_memory_is_zero_and_comes_when_touched() -> Outcome {
+fn fresh_memory_is_zero_and_comes_when_written() -> Outcome {
     let (page, pages) = (page(), 64);
     let base = raw::anonymous(pages, R | W).context("mmap")?;
     ensure_equal!(raw::resident(base, pages), Ok(0), "pages before any touch");
@@ -390,9 +390,21 @@ fn fresh_memory_is_zero_and_comes_when_touched() -> Outcome {
     }
     ensure_equal!(
         raw::resident(base, pages),
-        Ok(8),
-        "pages after eight touches"
+        Ok(0),
+        "pages of its own after reading"
     );
+    for index in (0..pages).step_by(8) {
+        raw::store(base + index * page + 100, 1);
+    }
+    ensure_equal!(
+        raw::resident(base, pages),
+        Ok(8),
+        "pages after eight writes"
+    );
+    for index in 0..pages {
+        let byte = raw::load(base + index * page + 100);
+        ensure_equal!(byte, u8::from(index % 8 == 0), "byte of page {index}");
+    }
     raw::munmap(base, pages * page).context("munmap")?;
     ensure_equal!(raw::resident(base, pages), Ok(0), "pages after munmap");
     Ok(())
