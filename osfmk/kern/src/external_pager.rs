@@ -90,6 +90,36 @@ pub fn object_for_port(port: SendRight, size: u64) -> Result<ObjectRef, KernRetu
     made
 }
 
+/// Gives an object whose pager has died to the pager behind `port`. Nothing to do if it has it already.
+///
+/// # Errors
+/// `INVALID_ARGUMENT` for an object that is no orphan, for a port that serves another object, is dead or the kernel's own;
+/// `RESOURCE_SHORTAGE`.
+pub fn adopt_for_port(object: &ObjectRef, port: SendRight) -> Result<(), KernReturn> {
+    if !port.port().is_active() || port.port().is_kernel_object() {
+        return Err(KernReturn::INVALID_ARGUMENT);
+    }
+    let pager = match known(&port)? {
+        Known::New(pager) => pager,
+        Known::Old(pager) => {
+            let has_it = pager
+                .object()
+                .is_some_and(|known| known.same_object(object));
+            return has_it.then_some(()).ok_or(KernReturn::INVALID_ARGUMENT);
+        }
+    };
+    let watcher: Weak<ExternalPager> = Arc::downgrade(&pager);
+    let adopted = pager
+        .port
+        .port()
+        .watch_death(watcher)
+        .and_then(|()| object.adopt(pager.clone()));
+    if adopted.is_err() {
+        pager.forget();
+    }
+    adopted
+}
+
 /// What the table knows of a port.
 enum Known {
     /// This pager, so far.

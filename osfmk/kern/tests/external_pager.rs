@@ -6,13 +6,14 @@ mod support;
 use std::time::{Duration, Instant};
 
 use ipc::{KernelMemory, Port};
-use kern::external_pager::object_for_port;
+use kern::external_pager::{adopt_for_port, object_for_port};
 use kern::kobject::page_list::PageList;
 use mach::KernReturn;
 use mach::VmProt;
 use mach::defs::pager_control;
 use mach::message::Carried;
 use support::*;
+use vm::vm_fault::FaultOptions;
 use vm::vm_map::VmMapCopy;
 
 const BOUND: Duration = Duration::from_secs(5);
@@ -162,6 +163,67 @@ fn the_death_of_the_port_fails_whoever_waits_at_once() {
     assert!(before.elapsed() < BOUND);
     assert!(object.pager_is_dead());
     drop(control);
+}
+
+#[test]
+fn another_port_takes_an_orphan_over_and_its_dirty_pages_with_it() {
+    let _world = World::new();
+    let mut dead = FakePager::new();
+    let object = object_for_port(dead.port(), 2 * PAGE).unwrap();
+    let (control, _) = dead.open();
+    let map = new_map();
+    let at = map_object(&map, object.clone(), 2);
+    let reader = load_later(&map, at);
+    dead.expect_request();
+    supply(&control, 0, &[1, 2]);
+    reader.join().unwrap().unwrap();
+    object
+        .write_from_kernel(0, &[5], FaultOptions::USER)
+        .unwrap();
+    let next = FakePager::new();
+    assert_eq!(
+        adopt_for_port(&object, next.port()),
+        Err(KernReturn::INVALID_ARGUMENT),
+        "its pager lives"
+    );
+    dead.die();
+    assert_eq!(object.held_pages(), 1);
+    adopt_for_port(&object, next.port()).unwrap();
+    adopt_for_port(&object, next.port()).unwrap();
+    let other = object_for_port(FakePager::new().port(), PAGE).unwrap();
+    assert_eq!(
+        adopt_for_port(&other, next.port()),
+        Err(KernReturn::INVALID_ARGUMENT),
+        "the port has an object"
+    );
+    let (after, _) = next.open();
+    match next.next() {
+        Told::Returned {
+            offset,
+            length,
+            generation,
+        } => {
+            assert_eq!((offset, length), (0, PAGE));
+            after.tell(pager_control::clean_completed::Request {
+                offset,
+                length,
+                generation,
+                result: KernReturn::SUCCESS,
+            });
+        }
+        told => panic!("the dirty page goes to the successor, not {told:?}"),
+    }
+    assert_eq!(object.held_pages(), 0);
+    assert!(
+        object_for_port(next.port(), PAGE)
+            .unwrap()
+            .same_object(&object)
+    );
+    drop((object, control));
+    drop(map);
+    pmap::deactivate();
+    settle();
+    assert!(matches!(next.next(), Told::Terminate { .. }));
 }
 
 #[test]

@@ -9,6 +9,19 @@ pub const HOST_VM_INFO64: i32 = 4;
 /// Flavour of `host_statistics` for the 32-bit counters.
 pub const HOST_VM_INFO: i32 = 2;
 
+/// Flavour of `host_statistics64` for [`HeldStatistics`] (own number; XNU has none).
+pub const HOST_VM_HELD: i32 = 0x700;
+
+wire_struct! {
+    /// What waits for the successors of pagers that have died.
+    pub struct HeldStatistics {
+        /// Objects without a pager that hold unsaved pages.
+        pub objects: u64,
+        /// Those pages.
+        pub pages: u64,
+    }
+}
+
 wire_struct! {
     /// Pages by state, and events since boot. `free_count` includes `speculative_count`.
     #[doc(alias = "vm_statistics64")]

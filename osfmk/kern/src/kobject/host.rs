@@ -9,7 +9,7 @@ use mach::defs::{
 };
 use mach::host_info::{self, CPU_TYPE_ARM64, HostBasicInfo, ZONE_NAME_SIZE, ZoneInfo};
 use mach::trace::Record;
-use mach::vm_statistics::{HOST_VM_INFO64, VmStatistics64};
+use mach::vm_statistics::{HOST_VM_HELD, HOST_VM_INFO64, HeldStatistics, VmStatistics64};
 use mach::wire::Wire;
 use mach::{KernReturn, Result};
 use machine::page::PAGE_SIZE;
@@ -17,6 +17,7 @@ use prim::frames;
 use prim::frames::queues::{self, PageQueue};
 use prim::trace;
 use prim::zone;
+use vm::memory_object::{self, Held};
 use vm::vm_map::VmMapCopy;
 use vm::vm_statistics as counters;
 
@@ -162,10 +163,15 @@ impl mach_host::Server<KernelCarrier> for HostServer {
         _: &mut Call<KernelCarrier>,
         request: mach_host::statistics64::Request,
     ) -> Result<mach_host::statistics64::Reply> {
-        if request.flavor != HOST_VM_INFO64 {
-            return Err(KernReturn::INVALID_ARGUMENT);
-        }
-        let info = Array::of_words(&vm_statistics(), request.host_info64_out_cnt);
+        let room = request.host_info64_out_cnt;
+        let info = match request.flavor {
+            HOST_VM_INFO64 => Array::of_words(&vm_statistics(), room),
+            HOST_VM_HELD => {
+                let Held { objects, pages } = memory_object::held()?;
+                Array::of_words(&HeldStatistics { objects, pages }, room)
+            }
+            _ => return Err(KernReturn::INVALID_ARGUMENT),
+        };
         Ok(mach_host::statistics64::Reply {
             host_info64_out: info,
         })

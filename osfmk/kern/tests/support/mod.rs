@@ -72,10 +72,26 @@ pub fn settle() {
 /// What the kernel tells a pager.
 #[derive(Debug)]
 pub enum Told {
-    Init { control: SendRight, id: u64 },
-    Request { offset: u64, length: u64 },
-    Terminate { id: u64 },
-    Supplied { result: KernReturn, accepted: u32 },
+    Init {
+        control: SendRight,
+        id: u64,
+    },
+    Request {
+        offset: u64,
+        length: u64,
+    },
+    Returned {
+        offset: u64,
+        length: u64,
+        generation: u64,
+    },
+    Terminate {
+        id: u64,
+    },
+    Supplied {
+        result: KernReturn,
+        accepted: u32,
+    },
     Other,
 }
 
@@ -179,6 +195,19 @@ impl pager::Server<Kernel> for Listener {
         self.0 = Told::Request {
             offset: request.offset,
             length: request.length,
+        };
+        Ok(())
+    }
+
+    fn data_return(
+        &mut self,
+        _: &mut Call<Kernel>,
+        request: pager::data_return::Request<Kernel>,
+    ) -> Result<()> {
+        self.0 = Told::Returned {
+            offset: request.offset,
+            length: request.length,
+            generation: request.generation,
         };
         Ok(())
     }

@@ -78,7 +78,7 @@ impl MemoryControl {
         ) {
             return Err(KernReturn::INVALID_ARGUMENT);
         }
-        let pager = self.with_state(|object, state| {
+        let opened = self.with_state(|object, state| {
             state.copy_strategy = strategy;
             let pager = state.pager.as_mut()?;
             if pager.phase == Phase::Created {
@@ -88,10 +88,17 @@ impl MemoryControl {
             }
             pager.attributes.may_cache = may_cache;
             pager.attributes.copy_strategy = strategy;
-            Some(pager.pager.clone())
+            let due = core::mem::take(&mut pager.returns_due);
+            Some((pager.pager.clone(), due))
         })?;
-        if let (Some(pager), Reply::Wanted) = (pager, reply) {
+        let Some((pager, due)) = opened else {
+            return Ok(());
+        };
+        if reply == Reply::Wanted {
             pager.change_completed(may_cache, strategy);
+        }
+        if let Some(object) = self.object().filter(|_| due) {
+            object.return_what_is_held();
         }
         Ok(())
     }

@@ -15,7 +15,7 @@ use prim::frames::{PageFlags, PageList};
 
 use super::attributes::Reply;
 use super::requests::MAX_RUN_PAGES;
-use super::{DataReturn, MemoryControl, Pager, ReturnKind, pager_died};
+use super::{DataReturn, MemoryControl, Pager, ReturnKind, post_failed};
 use crate::vm_object::state::{ObjectState, PagerState, Phase};
 use crate::vm_object::{OBJECT_EVENT, ObjectRef};
 use crate::{ticks, vm_page, vm_pageout, vm_statistics, vm_trace};
@@ -132,9 +132,14 @@ impl ObjectRef {
         let end = offset.saturating_add(size).div_ceil(PAGE_SIZE as u64);
         let mut result = Ok(());
         if flags.write_back {
+            let epoch = self.epoch_when_open()?;
             result = return_pages(self, first, end, ShouldReturn::All, Afterwards::Keep).map(drop);
             if flags.wait && result.is_ok() {
                 result = self.wait_until_cleaned(first, end);
+            }
+            // What a pager that has died since had not saved is dirty again.
+            if self.epoch_when_open()? != epoch {
+                result = Err(KernReturn::MEMORY_ERROR);
             }
         }
         if flags.invalidate {
@@ -244,7 +249,7 @@ pub(crate) fn post(
     let pages = run.length >> PAGE_SHIFT;
     vm_trace::data_return(object.id(), run.offset, run.length, run.generation);
     if pager.data_return(run).is_err() {
-        pager_died(object.object());
+        post_failed(object.object(), pager);
         return Err(KernReturn::MEMORY_ERROR);
     }
     if object.is_internal() {

@@ -118,6 +118,7 @@ impl PagerState {
             control,
             phase: Phase::Created,
             opening_deadline: NEVER,
+            returns_due: false,
             attributes,
             requests: RequestTable::new(),
             cleaning: 0,

@@ -81,11 +81,23 @@ fn take_over(pager: &mut PagerState, stand_in: Arc<dyn Pager>, control: Arc<Memo
 /// resident stays.
 #[doc(alias = "memory_object_destroy")]
 pub(crate) fn pager_died(object: &Arc<VmObject>) {
+    end_of_pager(object, |_| true);
+}
+
+/// A post to `pager` has failed: its death, unless `object` has a successor already.
+pub(crate) fn post_failed(object: &Arc<VmObject>, pager: &Arc<dyn Pager>) {
+    end_of_pager(object, |present| Arc::ptr_eq(present, pager));
+}
+
+fn end_of_pager(object: &Arc<VmObject>, is_meant: impl FnOnce(&Arc<dyn Pager>) -> bool) {
     let mut state = object.state_lock().lock();
     let state = &mut *state;
     let Some(pager) = state.pager.as_mut() else {
         return;
     };
+    if !is_meant(&pager.pager) {
+        return;
+    }
     vm_trace::pager_dead(object.number());
     if object.is_internal() {
         // Its supervisor starts it again, and its store has survived: whoever waits for a page waits for the successor.

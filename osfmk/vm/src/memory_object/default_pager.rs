@@ -79,10 +79,10 @@ fn adopt(object: &ObjectRef) -> bool {
         else {
             return false;
         };
-        link.epoch += 1;
-        link.control = MemoryControl::new(object.object(), link.epoch);
-        link.phase = Phase::Created;
-        (link.pager.clone(), link.control.clone())
+        // Each object keeps its pager: behind all of them is whoever is registered.
+        let pager = link.pager.clone();
+        let _same = link.succeed(object.object(), pager.clone());
+        (pager, link.control.clone())
     };
     open(object, &pager, &control);
     true

@@ -30,6 +30,7 @@
 //! calls on [`MemoryControl`]; `vm_object` holds the state; `vm_fault` asks.
 //! XNU counterpart: `memory_object.c` and Mach 3's `memory_object.defs`, `memory_object_control.defs`.
 
+mod adoption;
 mod attributes;
 mod cleaning;
 mod control;
@@ -43,11 +44,12 @@ mod supply;
 #[cfg(test)]
 mod tests;
 
+pub use adoption::{Held, held};
 pub use attributes::{Attributes, DEFAULT_DEADLINE_NANOSECONDS, Fallback, Reply, StandIn};
 pub(crate) use cleaning::{Afterwards, lend_run, post, return_pages};
 pub use cleaning::{LockRequest, ShouldReturn, SyncFlags};
 pub use control::MemoryControl;
-pub(crate) use death::{GaveUp, give_up, pager_died};
+pub(crate) use death::{GaveUp, give_up, pager_died, post_failed};
 pub use default_pager::{DefaultPager, register_default_pager};
 pub(crate) use default_pager::{default_pager_has_room, give_default_pager};
 pub use pager::{DataRequest, DataReturn, FaultInfo, Pager, PagerDead, ReturnKind, SupplyReport};

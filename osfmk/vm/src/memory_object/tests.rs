@@ -631,6 +631,180 @@ fn a_write_during_cleaning_or_a_failed_cleaning_leaves_the_page_dirty() {
     });
 }
 
+/// The successor of a pager that has died: it has the object, and has not opened it.
+fn successor(object: &ObjectRef) -> (PagerEnd, Arc<MemoryControl>) {
+    let end = FakePager::pair();
+    object.adopt(end.pager.clone()).unwrap();
+    let control = end.expect_init();
+    (end, control)
+}
+
+fn open_for(control: &Arc<MemoryControl>) {
+    control
+        .change_attributes(true, CopyStrategy::Delay, NOT_WANTED)
+        .unwrap();
+}
+
+#[test]
+fn a_successor_gets_what_a_dead_pager_has_not_saved() {
+    leaves_nothing_behind(|| {
+        let (end, object, control) = dirty();
+        control
+            .lock_request(LockRequest {
+                reply: NOT_WANTED,
+                ..whole(ShouldReturn::Dirty, false)
+            })
+            .unwrap();
+        let lent = end.expect_return();
+        fill(&object, 3, 53);
+        assert_eq!(object.held_pages(), 0, "the pager lives");
+        let early = object.adopt(end.pager.clone());
+        assert_eq!(early, Err(KernReturn::INVALID_ARGUMENT), "it is no orphan");
+        control.pager_died();
+        assert_eq!(object.held_pages(), 2);
+        assert!(held().unwrap().pages >= 2);
+
+        let (next, after) = successor(&object);
+        next.expect_silence();
+        let waiting = read_in_background(&object, 1, OPTIONS);
+        assert_eq!(answer(&waiting), Ok(50), "what is there needs no pager");
+        let late = control.clean_completed(PAGE, PAGE, lent.generation, KernReturn::SUCCESS);
+        assert_eq!(late, Err(KernReturn::INVALID_ARGUMENT), "replaced");
+        drop(lent);
+        open_for(&after);
+        for page in [1, 3] {
+            let again = next.expect_return();
+            assert_eq!((again.offset, again.length), (page * PAGE, PAGE));
+            assert_eq!(
+                read(&again.pages, page * PAGE, 1),
+                [50 + (page == 3) as u8 * 3]
+            );
+            after
+                .clean_completed(again.offset, PAGE, again.generation, KernReturn::SUCCESS)
+                .unwrap();
+        }
+        next.expect_silence();
+        assert_eq!(object.held_pages(), 0);
+        object.validate();
+        drop((control, after));
+        close(object, &next);
+    });
+}
+
+#[test]
+fn faults_after_an_adoption_are_the_successors() {
+    leaves_nothing_behind(|| {
+        let (end, object, control) = open(4, None);
+        let waiting = read_in_background(&object, 2, OPTIONS);
+        end.expect_request();
+        control.pager_died();
+        assert_eq!(answer(&waiting), Err(KernReturn::MEMORY_ERROR));
+        let (next, after) = successor(&object);
+        let waiting = read_in_background(&object, 2, OPTIONS);
+        next.expect_silence();
+        open_for(&after);
+        let request = next.expect_request();
+        let dead = control.data_supply(request.offset, PAGE, one(1), Lock::NONE, NOT_WANTED);
+        assert_eq!(dead, Err(KernReturn::INVALID_ARGUMENT));
+        after
+            .data_supply(request.offset, PAGE, one(9), Lock::NONE, NOT_WANTED)
+            .unwrap();
+        assert_eq!(answer(&waiting), Ok(9));
+        drop((control, after));
+        close(object, &next);
+    });
+}
+
+#[test]
+fn precious_pages_are_held_for_a_successor() {
+    leaves_nothing_behind(|| {
+        let (end, object, control) = open(1, None);
+        let answers = read_in_background(&object, 0, OPTIONS);
+        end.expect_request();
+        let precious = Lock {
+            precious: true,
+            ..Lock::NONE
+        };
+        control
+            .data_supply(0, PAGE, one(1), precious, NOT_WANTED)
+            .unwrap();
+        answer(&answers).unwrap();
+        control.pager_died();
+        assert_eq!((object.held_pages(), object.purge()), (1, 0));
+        let (next, after) = successor(&object);
+        open_for(&after);
+        let lent = next.expect_return();
+        assert_eq!(lent.kind, ReturnKind::Precious);
+        after
+            .clean_completed(0, PAGE, lent.generation, KernReturn::SUCCESS)
+            .unwrap();
+        drop((lent, control, after));
+        close(object, &next);
+    });
+}
+
+const WRITE_BACK: SyncFlags = SyncFlags {
+    write_back: true,
+    wait: true,
+    invalidate: false,
+};
+
+/// Syncs on a thread of its own.
+fn sync_in_background(object: &ObjectRef) -> Receiver<Result<(), KernReturn>> {
+    let (answer, answers) = channel();
+    let object = object.clone();
+    std::thread::spawn(move || {
+        let result = object.sync(0, 4 * PAGE, WRITE_BACK);
+        drop(object);
+        let _ = answer.send(result);
+    });
+    answers
+}
+
+#[test]
+fn a_sync_that_a_death_has_overtaken_fails_even_if_there_is_a_successor() {
+    leaves_nothing_behind(|| {
+        let (end, object, control) = dirty();
+        let syncing = sync_in_background(&object);
+        let lent = end.expect_return();
+        // Both before the sync can look.
+        control.pager_died();
+        let (next, after) = successor(&object);
+        drop(lent);
+        open_for(&after);
+        let again = next.expect_return();
+        after
+            .clean_completed(again.offset, PAGE, again.generation, KernReturn::SUCCESS)
+            .unwrap();
+        let result = syncing.recv_timeout(PATIENCE).unwrap();
+        assert_eq!(result, Err(KernReturn::MEMORY_ERROR));
+        drop((again, control, after));
+        close(object, &next);
+    });
+}
+
+#[test]
+fn an_orphan_cannot_be_synced_and_a_sync_waits_for_the_successor_to_open() {
+    leaves_nothing_behind(|| {
+        let (_end, object, control) = dirty();
+        control.pager_died();
+        let orphan = object.sync(0, 4 * PAGE, WRITE_BACK);
+        assert_eq!(orphan, Err(KernReturn::MEMORY_ERROR));
+        let (next, after) = successor(&object);
+        let syncing = sync_in_background(&object);
+        next.expect_silence();
+        open_for(&after);
+        let again = next.expect_return();
+        assert!(syncing.try_recv().is_err(), "not before the page is saved");
+        after
+            .clean_completed(again.offset, PAGE, again.generation, KernReturn::SUCCESS)
+            .unwrap();
+        assert_eq!(syncing.recv_timeout(PATIENCE).unwrap(), Ok(()));
+        drop((again, control, after));
+        close(object, &next);
+    });
+}
+
 #[test]
 fn a_flush_throws_clean_pages_out_and_dirty_ones_after_their_return() {
     leaves_nothing_behind(|| {

@@ -9,7 +9,7 @@ use prim::wait::WaitResult;
 
 use super::resolve::Blocked;
 use super::spares::Spares;
-use crate::memory_object::pager_died;
+use crate::memory_object::post_failed;
 use crate::{vm_statistics, vm_trace};
 
 /// Provides what was missing; `Ok` means: start again from the top.
@@ -34,7 +34,7 @@ pub(crate) fn settle(blocked: Blocked, spares: &mut Spares) -> Result<(), KernRe
             );
             vm_statistics::PAGEIN_REQUESTS.add(1);
             if pager.data_request(request).is_err() {
-                pager_died(&object);
+                post_failed(&object, &pager);
             }
             Ok(())
         }

@@ -110,6 +110,8 @@ pub(crate) struct PagerState {
     pub(crate) phase: Phase,
     /// When waiting for `Ready` is over, in clock ticks.
     pub(crate) opening_deadline: u64,
+    /// A successor has the object: what is unsaved goes to it as soon as it is ready.
+    pub(crate) returns_due: bool,
     /// What the pager and the owner have set.
     pub(crate) attributes: Attributes,
     /// Outstanding requests.

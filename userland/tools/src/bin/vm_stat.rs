@@ -7,7 +7,7 @@ libsystem::main!(run);
 
 use libsystem::{KernReturn, eprintln, mach_call, println};
 use mach::defs::mach_host::statistics64;
-use mach::vm_statistics::{HOST_VM_INFO64, VmStatistics64};
+use mach::vm_statistics::{HOST_VM_HELD, HOST_VM_INFO64, HeldStatistics, VmStatistics64};
 
 fn run() -> i32 {
     match show() {
@@ -21,12 +21,19 @@ fn run() -> i32 {
 
 fn show() -> Result<(), KernReturn> {
     let page_size = mach_call::host_page_size()?;
-    let request = statistics64::Request {
-        flavor: HOST_VM_INFO64,
-        host_info64_out_cnt: VmStatistics64::WORDS,
+    let ask = |flavor, host_info64_out_cnt| {
+        let request = statistics64::Request {
+            flavor,
+            host_info64_out_cnt,
+        };
+        mach_call::call(mach_call::host_self(), request)
     };
-    let reply = mach_call::call(mach_call::host_self(), request)?;
-    let counts: VmStatistics64 = reply.host_info64_out.decode_words()?;
+    let counts: VmStatistics64 = ask(HOST_VM_INFO64, VmStatistics64::WORDS)?
+        .host_info64_out
+        .decode_words()?;
+    let held: HeldStatistics = ask(HOST_VM_HELD, HeldStatistics::WORDS)?
+        .host_info64_out
+        .decode_words()?;
     println!("Mach Virtual Memory Statistics: (page size of {page_size} bytes)");
     let free = counts.free_count.saturating_sub(counts.speculative_count);
     for (name, value) in [
@@ -46,6 +53,7 @@ fn show() -> Result<(), KernReturn> {
         ("Anonymous pages", u64::from(counts.internal_page_count)),
         ("Pageins", counts.pageins),
         ("Pageouts", counts.pageouts),
+        ("Pages held for pagers", held.pages),
         ("Object cache lookups", counts.lookups),
         ("Object cache hits", counts.hits),
     ] {
