@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 
 use crate::image;
+use crate::workspace::PLUGINS;
 
 /// A program as it comes from the compiler.
 #[derive(Debug, Clone)]
@@ -28,9 +29,15 @@ pub(crate) struct Program {
 /// Directories that are there even when nothing is in them.
 const DIRECTORIES: [&str; 7] = ["bin", "sbin", "etc", "pagers", "share", "tests", "tmp"];
 
+/// Whether a program tests the system: those of `userland/tests`, and a plugin's whose name ends in `_test`.
+pub(crate) fn is_test_program(name: &str, package: &Path) -> bool {
+    package.starts_with("userland/tests")
+        || (package.starts_with(PLUGINS) && name.ends_with("_test"))
+}
+
 /// Where a program lies in the root directory.
 pub(crate) fn root_path(name: &str, package: &Path) -> String {
-    let directory = if package.starts_with("userland/tests") {
+    let directory = if is_test_program(name, package) {
         "tests"
     } else if package.starts_with("pagers") || package.starts_with("userland/init") {
         "sbin"

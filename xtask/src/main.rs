@@ -1,6 +1,6 @@
 //! `cargo xtask`: the one command that builds, boots, tests and checks Pagoda.
 //!
-//! Each subcommand is a file of its own (`qemu`, `setup`, `test`, `bench`, `check`, `graph`, `xnu`); the other modules are the
+//! Each subcommand is a file of its own (`qemu`, `setup`, `test`, `bench`, `check`, `new_pager`, `graph`, `xnu`); the other modules are the
 //! parts they share:
 //!
 //! | module | what it knows |
@@ -26,6 +26,7 @@ mod image;
 mod layout;
 mod machine;
 mod monitor;
+mod new_pager;
 mod process;
 mod progress;
 mod qemu;
@@ -66,6 +67,8 @@ enum Command {
     Bench(bench::Arguments),
     /// Check formatting, lints, documentation, the import order and the use of unsafe code
     Check(check::Arguments),
+    /// Make a crate of a pager that builds, runs and passes its tests
+    NewPager(new_pager::Arguments),
     /// Draw the crate graph into docs/
     Graph(graph::Arguments),
     /// Show which of XNU's functions have a counterpart here
@@ -80,6 +83,7 @@ fn main() -> ExitCode {
         Command::Test(arguments) => test::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
+        Command::NewPager(arguments) => new_pager::run(&arguments),
         Command::Graph(arguments) => graph::run(&arguments),
         Command::Xnu(arguments) => xnu::run(&arguments),
         Command::Setup(arguments) => setup::run(&arguments),

@@ -11,6 +11,9 @@ use serde_json::Value;
 
 use crate::process;
 
+/// Where pagers lie that are not part of the system; each directory is a member of the workspace.
+pub(crate) const PLUGINS: &str = "pagers/plugins";
+
 /// The workspace: its root, its target directory and its packages.
 pub(crate) struct Workspace {
     /// The directory of the root `Cargo.toml`.
@@ -34,6 +37,8 @@ pub(crate) struct Package {
     pub(crate) library: Option<PathBuf>,
     /// Its programs: name and root file.
     pub(crate) programs: Vec<(String, PathBuf)>,
+    /// Whether one of its programs has tests of its own.
+    pub(crate) programs_are_tested: bool,
     /// What it imports from the workspace.
     pub(crate) imports: Vec<Import>,
     /// Names of its programs that the boot archive carries as well
@@ -106,7 +111,11 @@ impl Package {
 
     /// Whether `cargo test` on the host can build it.
     pub(crate) fn is_host_testable(&self) -> bool {
-        matches!(self.role(), Role::Library | Role::HostTool)
+        match self.role() {
+            Role::Library | Role::HostTool => true,
+            Role::Programs => self.programs_are_tested,
+            Role::Kernel => false,
+        }
     }
 }
 
@@ -202,6 +211,7 @@ fn read_package(package: &Value, root: &Path) -> Result<Package> {
         description: package["description"].as_str().map(str::to_owned),
         library: None,
         programs: Vec::new(),
+        programs_are_tested: false,
         imports: Vec::new(),
         archived: strings(&package["metadata"]["pagoda"]["archive"]),
     };
@@ -209,9 +219,11 @@ fn read_package(package: &Value, root: &Path) -> Result<Package> {
         let file = PathBuf::from(text_of(target, "src_path")?);
         match strings(&target["kind"]).first().map(String::as_str) {
             Some("lib" | "rlib" | "proc-macro" | "staticlib") => read.library = Some(file),
-            Some("bin") => read
-                .programs
-                .push((text_of(target, "name")?.to_owned(), file)),
+            Some("bin") => {
+                read.programs_are_tested |= target["test"] == true;
+                read.programs
+                    .push((text_of(target, "name")?.to_owned(), file));
+            }
             _ => {}
         }
     }

@@ -32,10 +32,10 @@ pub type FileServerHook = fn(SendRight) -> Result<(), KernReturn>;
 
 /// Who keeps pagers by name: the layer above, whose files they become.
 pub struct PagerRegistry {
-    /// Shows a pager under a name; the number of its files.
-    pub register: fn(name: &str, server: SendRight) -> Result<u32, KernReturn>,
-    /// The port of a registered pager.
-    pub look_up: fn(name: &str) -> Result<SendRight, KernReturn>,
+    /// Shows a pager of a process under a name; the number of its files.
+    pub register: fn(name: &str, server: SendRight, process: i32) -> Result<u32, KernReturn>,
+    /// The port of a registered pager, and its process.
+    pub look_up: fn(name: &str) -> Result<(SendRight, i32), KernReturn>,
 }
 
 static PORTS: Once<HostPorts> = Once::new();

@@ -23,6 +23,9 @@ use crate::file::OpenFile;
 use crate::referee::{Referee, Remark, Remarks};
 use crate::twin::{Task, Twin};
 
+/// Bytes of a page.
+pub const PAGE: u64 = machine::page::PAGE_SIZE as u64;
+
 /// How long a pager may take to register. Much more than it takes: the machine may be busy.
 const PATIENCE: Duration = Duration::from_secs(60);
 

@@ -25,6 +25,6 @@ mod file;
 mod referee;
 mod twin;
 
-pub use bench::Bench;
+pub use bench::{Bench, PAGE};
 pub use file::{Map, OpenFile};
 pub use referee::Remark;

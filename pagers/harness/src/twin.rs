@@ -15,6 +15,9 @@ use vm::vm_map::{EnterRequest, Placement, VmMap};
 
 use crate::referee::Referee;
 
+/// The pager's process: any but the kernel.
+const PROCESS: u32 = 100;
+
 /// Bytes of the buffers for messages.
 const BUFFER: u64 = 64 * 1024;
 
@@ -67,8 +70,7 @@ impl Twin {
 
     fn trap(&self, arguments: &MsgArguments) -> Result<()> {
         let mut words = [0; 8];
-        // Any process but the kernel.
-        words[5] = 100;
+        words[5] = PROCESS;
         let caller = Caller {
             space: &self.task.space,
             memory: &*self.task.map,
@@ -162,7 +164,7 @@ impl Machine for Twin {
         let Carried::Right(Right::Send(right)) = right else {
             return Err(KernReturn::INVALID_RIGHT);
         };
-        let number = bsd::vfs::pagers::register(name, right)?;
+        let number = bsd::vfs::pagers::register(name, right, PROCESS as i32)?;
         *self.task.registered.lock().expect("no panic") = Some(port);
         Ok(number)
     }

@@ -47,6 +47,7 @@ extern crate alloc;
 #[cfg(not(target_os = "none"))]
 extern crate std;
 
+mod bytes;
 mod control;
 pub mod files;
 #[cfg(not(target_os = "none"))]
@@ -61,6 +62,7 @@ pub mod service;
 mod system;
 
 pub use bsd_sys::Errno;
+pub use bytes::Bytes;
 pub use control::{Attributes, Control};
 pub use libsystem;
 pub use pager::{Answer, Entry, Info, Kind, Pager};

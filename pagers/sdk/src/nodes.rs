@@ -30,6 +30,8 @@ pub(crate) struct Open<F> {
     pub(crate) file: F,
     /// Bytes, as the kernel knows.
     pub(crate) size: u64,
+    /// The version of the data that was opened.
+    pub(crate) version: u64,
 }
 
 /// All of them.
@@ -186,6 +188,7 @@ mod tests {
             object,
             file: (),
             size: 1,
+            version: 0,
         };
         nodes.set_open(number, open);
         assert!(nodes.lend(number) && nodes.lend(number));

@@ -36,7 +36,8 @@ pub trait Pager {
         Err(Errno::ENOTSUP)
     }
 
-    /// A file is to be used: it is opened, mapped or executed. Called once until the file is dropped.
+    /// A file is to be used: it is opened, mapped or executed. Called once until the file is dropped, or has
+    /// another [version](Info::version).
     ///
     /// # Errors
     /// What the program gets that wants to use it.
@@ -120,11 +121,18 @@ impl Info {
         self
     }
 
-    /// A number that changes whenever the data may have changed by itself: cached pages of another version are stale.
+    /// A number that changes whenever the data may have changed by itself: cached pages of another version are stale, and the
+    /// file is opened anew. What is written through the pager is no such change.
     #[must_use]
     pub const fn version(mut self, version: u64) -> Self {
         self.version = version;
         self
+    }
+
+    /// The number given by [`version`](Info::version).
+    #[must_use]
+    pub const fn stamp(&self) -> u64 {
+        self.version
     }
 
     /// Directory or file.

@@ -34,6 +34,7 @@ struct Counts {
 /// A pager with a name, and everything that is kept for it.
 pub struct Service<P: Pager> {
     server: Server,
+    name: String,
     /// Where the kernel asks about names, and programs for objects.
     port: PortName,
     /// The kernel's number for this pager's files.
@@ -56,6 +57,7 @@ impl<P: Pager> Service<P> {
         let file_system = registry::register(name, port)?;
         Ok(Self {
             server,
+            name: name.into(),
             port,
             file_system,
             attributes: Attributes::default(),
@@ -160,10 +162,14 @@ impl<P: Pager> Service<P> {
         })
     }
 
-    /// What the author says of a path; the top is a directory whatever is said.
+    /// What the author says of a path; the top is a directory whatever is said. A path that leads back to this pager is
+    /// refused: a pager that shows other files would wait for itself.
     fn info(&mut self, path: &str) -> Result<Info> {
         if path.is_empty() {
             return Ok(Info::directory());
+        }
+        if leads_to(path, &self.name) {
+            return Err(errno(Errno::ELOOP));
         }
         self.pager.look_up(path).map_err(errno)
     }
@@ -199,9 +205,26 @@ impl<P: Pager> Service<P> {
         }
         let file = self.pager.open(path).map_err(errno)?;
         let object = self.server.create_object()?;
-        let size = info.size;
-        self.nodes.set_open(number, Open { object, file, size });
+        let open = Open {
+            object,
+            file,
+            size: info.size,
+            version: info.version,
+        };
+        self.nodes.set_open(number, open);
         Ok((object, info))
+    }
+
+    /// A file in use whose data has changed by itself is opened anew; the kernel drops its pages when it sees the version.
+    fn renew(&mut self, number: u64, path: &str, info: Info) -> Result<()> {
+        let node = self.nodes.get_mut(number);
+        if let Some(open) = node.and_then(|node| node.open.as_mut())
+            && open.version != info.version
+        {
+            open.file = self.pager.open(path).map_err(errno)?;
+            (open.size, open.version) = (info.size, info.version);
+        }
+        Ok(())
     }
 }
 
@@ -226,6 +249,7 @@ impl<P: Pager> file_server::Server<User> for Service<P> {
         let path = self.below(request.directory, request.name.as_bytes())?;
         let info = self.info(&path)?;
         let inode = self.nodes.number(&path);
+        self.renew(inode, &path, info)?;
         self.nodes.note_answer(inode);
         Ok(file_server::lookup::Reply {
             file: FileHandle {
@@ -364,7 +388,6 @@ impl<P: Pager> pager_service::Server<User> for Service<P> {
             refusals,
         } = self.counts;
         Ok(pager_service::describe::Reply {
-            process: libsystem::process::id(),
             objects: self.nodes.open_count() as u32,
             reads,
             pages,
@@ -372,6 +395,13 @@ impl<P: Pager> pager_service::Server<User> for Service<P> {
             refusals,
         })
     }
+}
+
+/// Whether a path leads through the directory of the pager of this name.
+fn leads_to(path: &str, name: &str) -> bool {
+    let names = path.split('/');
+    let pairs = names.clone().zip(names.skip(1));
+    pairs.into_iter().any(|pair| pair == ("pagers", name))
 }
 
 /// A program's path as the kernel would have walked it: no empty names, no `.`; `..` is not followed.
@@ -386,6 +416,16 @@ fn plain(path: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_path_that_leads_back_is_known() {
+        for path in ["pagers/lz4/a", "pagers/lz4", "pagers/sum/pagers/lz4/a"] {
+            assert!(leads_to(path, "lz4"), "{path}");
+        }
+        for path in ["share/a", "pagers/sum/a", "x/lz4/pagers"] {
+            assert!(!leads_to(path, "lz4"), "{path}");
+        }
+    }
 
     #[test]
     fn paths_of_programs_become_those_of_the_kernel() {

@@ -20,6 +20,10 @@ use libsystem::{Errno, env, eprintln, fs, process, time};
 const FILE_SERVER: &str = "/boot/sbin/vnode_pager";
 /// The shell of the root directory, and the one of the boot archive.
 const SHELLS: [&str; 2] = ["/bin/sh", "/boot/bin/recovery"];
+/// Which pagers to start, one a line; there need not be any.
+const PAGERS: &str = "/etc/pagers";
+/// What starts them.
+const PAGER_COMMAND: &str = "/bin/pager";
 /// How long the file server may take until there is a root, in nanoseconds.
 const PATIENCE: u64 = 30_000_000_000;
 /// What says that there is a root directory.
@@ -33,6 +37,7 @@ fn run() -> i32 {
     } else {
         start_file_server()
     };
+    start_pagers();
     let status = match &arguments.command {
         Some(command) => run_command(command, arguments.shell.as_deref(), server),
         None => run_shell(server),
@@ -66,6 +71,18 @@ fn start_file_server() -> Option<i32> {
         }
     }
     Some(server)
+}
+
+/// Starts the pagers that the root directory's configuration names, before anybody else can take their names.
+fn start_pagers() {
+    if fs::stat(PAGERS).is_err() {
+        return;
+    }
+    match process::spawn(PAGER_COMMAND, &[PAGER_COMMAND, "boot"]) {
+        // It says itself what does not start.
+        Ok(child) => drop(process::wait(child, 0)),
+        Err(error) => eprintln!("init: cannot start the pagers of {PAGERS}: {error}"),
+    }
 }
 
 /// Runs one command line by a shell; its status.

@@ -74,6 +74,24 @@ impl File {
         io::write_all(self.0, bytes)
     }
 
+    /// Writes some of the bytes at a position and tells how many.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn write_at(&self, bytes: &[u8], position: u64) -> Result<usize> {
+        io::write_at(self.0, bytes, position)
+    }
+
+    /// Waits until what was written would survive.
+    ///
+    /// # Errors
+    /// The kernel's.
+    #[doc(alias = "fsync")]
+    pub fn sync(&self) -> Result<()> {
+        // SAFETY: no memory is named.
+        unsafe { syscall::call(number::FSYNC, &[self.0 as u64]) }.map(|_| ())
+    }
+
     /// Moves the position; `whence` is one of `SEEK_*`.
     ///
     /// # Errors

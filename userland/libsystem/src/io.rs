@@ -44,6 +44,22 @@ pub fn read_at(descriptor: i32, buffer: &mut [u8], position: u64) -> Result<usiz
     unsafe { syscall::call(number::PREAD, &arguments) }.map(|words| words[0] as usize)
 }
 
+/// Writes some of the bytes at a position and tells how many.
+///
+/// # Errors
+/// The kernel's.
+#[doc(alias = "pwrite")]
+pub fn write_at(descriptor: i32, bytes: &[u8], position: u64) -> Result<usize> {
+    let arguments = [
+        descriptor as u64,
+        bytes.as_ptr() as u64,
+        bytes.len() as u64,
+        position,
+    ];
+    // SAFETY: the kernel reads `bytes` only.
+    unsafe { syscall::call(number::PWRITE, &arguments) }.map(|words| words[0] as usize)
+}
+
 /// Writes some of the bytes and tells how many.
 ///
 /// # Errors

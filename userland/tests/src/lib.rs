@@ -18,6 +18,7 @@
 //! |---|---|
 //! | [`child`] | running something in a child and looking at its end |
 //! | [`counts`] | frames and kernel objects before and after |
+//! | [`pager`] | a pager that is started for a test |
 //! | [`shared`] | words that parent and children see, rights that pass between them |
 //! | [`raw`] | memory calls without any of the library's checks |
 //! | [`region`] | what the kernel tells of a mapping |
@@ -29,6 +30,7 @@ extern crate alloc;
 
 pub mod child;
 pub mod counts;
+pub mod pager;
 pub mod random;
 pub mod raw;
 pub mod region;
@@ -36,6 +38,7 @@ pub mod shared;
 
 use alloc::string::String;
 
+pub use bsd_sys::signal::Signal;
 use bsd_sys::wait::WaitStatus;
 use libsystem::println;
 

@@ -75,6 +75,17 @@ pub fn mmap(
     )
 }
 
+/// Maps all of a file, shared and read-only; reading ahead is off.
+///
+/// # Errors
+/// The kernel's.
+pub fn map_file(file: &libsystem::fs::File) -> Answer {
+    let length = (file.stat()?.size as u64).next_multiple_of(page());
+    let base = mmap(0, length, R, SHARED | UNIX03, file.descriptor(), 0)?;
+    madvise(base, length, bsd_sys::mman::advice::RANDOM)?;
+    Ok(base)
+}
+
 /// Private memory of zeros, as ordinary programs map it.
 ///
 /// # Errors

@@ -50,7 +50,6 @@ const ALSO: [(&str, &[&str]); 11] = [
             "pager-sdk",
             "tests",
             "tests:pager-harness",
-            "tests:machine",
         ],
     ),
     (
@@ -142,6 +141,7 @@ mod tests {
             description: None,
             library: None,
             programs: Vec::new(),
+            programs_are_tested: false,
             imports: imports
                 .iter()
                 .map(|name| Import {

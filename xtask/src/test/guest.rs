@@ -97,19 +97,17 @@ pub(crate) fn run(workspace: &Workspace, tools: &Tools, selection: &Selection) -
     Ok(run_all(&bench, boots))
 }
 
-/// The programs under `userland/tests`, by name.
+/// The programs that test the system, by name.
 fn test_programs(workspace: &Workspace) -> Vec<String> {
-    let packages = workspace
-        .packages
-        .iter()
-        .filter(|package| package.directory.starts_with("userland/tests"));
-    let named = packages.flat_map(|package| {
-        package
+    let mut programs = Vec::new();
+    for package in &workspace.packages {
+        let directory = &package.directory;
+        let tests = package
             .programs
             .iter()
-            .map(|(name, _)| format!("/{}", layout::root_path(name, &package.directory)))
-    });
-    let mut programs: Vec<_> = named.collect();
+            .filter(|(name, _)| layout::is_test_program(name, directory));
+        programs.extend(tests.map(|(name, _)| format!("/{}", layout::root_path(name, directory))));
+    }
     programs.sort();
     programs
 }

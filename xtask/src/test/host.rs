@@ -146,7 +146,10 @@ fn run_program(
     command
         .current_dir(&program.directory)
         .env("CARGO_MANIFEST_DIR", &program.directory);
-    command.args(&selection.filter);
+    // The name of a package selects all its tests.
+    if !selection.wants(&program.name) {
+        command.args(&selection.filter);
+    }
     let log = log_file(workspace, &format!("{}-{}", program.name, page_size.name()));
     let title = format!("{} ({})", program.name, page_size.name());
     observe(&mut command, &log, &title)

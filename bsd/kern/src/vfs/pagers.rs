@@ -43,6 +43,8 @@ const DIRECTORY: FileHandle = FileHandle {
 struct Registration {
     name: String,
     port: SendRight,
+    /// Who has registered it.
+    process: i32,
     /// The top of what it shows.
     root: Arc<Vnode>,
 }
@@ -64,12 +66,12 @@ pub fn mount() -> Result<(), Errno> {
     Ok(())
 }
 
-/// Shows the pager behind `port` as `/pagers/NAME`; the number that its handles must bear.
+/// Shows the pager behind `port`, of a process, as `/pagers/NAME`; the number that its handles must bear.
 ///
 /// # Errors
 /// `INVALID_ARGUMENT` for a bad name or a port of the kernel's, `NAME_EXISTS` for the name of a living pager, `NO_SPACE` when
 /// there are too many, `RESOURCE_SHORTAGE`.
-pub fn register(name: &str, port: SendRight) -> Result<u32, KernReturn> {
+pub fn register(name: &str, port: SendRight, process: i32) -> Result<u32, KernReturn> {
     if !is_good_name(name) || port.port().is_kernel_object() {
         return Err(KernReturn::INVALID_ARGUMENT);
     }
@@ -81,6 +83,7 @@ pub fn register(name: &str, port: SendRight) -> Result<u32, KernReturn> {
         name: name.to_string(),
         root: top_directory(&port, number)?,
         port,
+        process,
     });
     let replaced = enter(registration.clone())?;
     drop(replaced);
@@ -129,13 +132,13 @@ fn enter(new: Arc<Registration>) -> Result<Option<Arc<Registration>>, KernReturn
     Ok(None)
 }
 
-/// The port of a registered pager.
+/// The port of a registered pager, and its process.
 ///
 /// # Errors
 /// `INVALID_NAME` when there is none.
-pub fn look_up(name: &str) -> Result<SendRight, KernReturn> {
+pub fn look_up(name: &str) -> Result<(SendRight, i32), KernReturn> {
     let found = find(name).ok_or(KernReturn::INVALID_NAME)?;
-    Ok(found.port.clone())
+    Ok((found.port.clone(), found.process))
 }
 
 fn find(name: &str) -> Option<Arc<Registration>> {

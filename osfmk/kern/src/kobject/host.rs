@@ -32,9 +32,12 @@ const RECORDS_MAX: usize = 4096;
 
 impl KernelObject for Host {
     fn message(self: Arc<Self>, request: Kmsg, _port: &Arc<Port>) -> Option<Kmsg> {
+        let mut registry = RegistryServer {
+            caller: request.sender().audit.process_id() as i32,
+        };
         let outcome: Outcome<KernelCarrier> =
             mach_host::demux(&mut HostServer, request.into_message())
-                .or_else(|message| pager_registry::demux(&mut HostServer, message));
+                .or_else(|message| pager_registry::demux(&mut registry, message));
         if !self.privileged {
             return answer(outcome);
         }
@@ -206,14 +209,20 @@ fn utf8<const N: usize>(name: &CString<N>) -> Result<&str> {
     core::str::from_utf8(name.as_bytes()).map_err(|_| KernReturn::INVALID_ARGUMENT)
 }
 
-impl pager_registry::Server<KernelCarrier> for HostServer {
+struct RegistryServer {
+    /// The process that asks.
+    caller: i32,
+}
+
+impl pager_registry::Server<KernelCarrier> for RegistryServer {
     fn register(
         &mut self,
         _: &mut Call<KernelCarrier>,
         request: pager_registry::register::Request<KernelCarrier>,
     ) -> Result<pager_registry::register::Reply> {
         let server = send_right(request.server)?;
-        let file_system = (host::pager_registry()?.register)(utf8(&request.name)?, server)?;
+        let registry = host::pager_registry()?;
+        let file_system = (registry.register)(utf8(&request.name)?, server, self.caller)?;
         Ok(pager_registry::register::Reply { file_system })
     }
 
@@ -222,9 +231,10 @@ impl pager_registry::Server<KernelCarrier> for HostServer {
         _: &mut Call<KernelCarrier>,
         request: pager_registry::look_up::Request,
     ) -> Result<pager_registry::look_up::Reply<KernelCarrier>> {
-        let server = (host::pager_registry()?.look_up)(utf8(&request.name)?)?;
+        let (server, process) = (host::pager_registry()?.look_up)(utf8(&request.name)?)?;
         Ok(pager_registry::look_up::Reply {
             server: carried(Some(server)),
+            process,
         })
     }
 }

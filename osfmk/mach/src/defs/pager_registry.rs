@@ -15,7 +15,8 @@ interface! {
         name: CString<64>,
     } -> [] { file_system: u32 };
 
-    /// The port of a registered pager, which answers [`pager_service`](super::pager_service).
+    /// The port of a registered pager, which answers [`pager_service`](super::pager_service), and the
+    /// process that has registered it.
     routine 2971 "pager_registry_look_up" look_up [] { name: CString<64> }
-    -> [server: Port<MOVE_SEND>] {};
+    -> [server: Port<MOVE_SEND>] { process: i32 };
 }

@@ -11,8 +11,8 @@ interface! {
     routine 2980 "pager_service_open" open [] { path: CString<1024> }
     -> [memory_object: Port<MAKE_SEND>] { size: u64 };
 
-    /// Who serves, and what it has done so far.
+    /// What the pager has done so far, in its own words.
     routine 2981 "pager_service_describe" describe [] {} -> [] {
-        process: i32, objects: u32, reads: u64, pages: u64, returns: u64, refusals: u64,
+        objects: u32, reads: u64, pages: u64, returns: u64, refusals: u64,
     };
 }

@@ -19,9 +19,10 @@ use mach::defs::{CString, RequestBody, mach_vm, pager, pager_registry};
 use mach::message::{Carried, UserCarrier, UserRight};
 use mach::port::PortName;
 use mach::{KernReturn, PortRight, VmProt};
-use pager_sdk::{Answer, Attributes, Entry, Info, Pager, ReadRequest, Service, registry::client};
+use pager_sdk::{Answer, Attributes, Entry, Info, Pager, ReadRequest, registry::client};
 use tests::child::{self, must_crash};
-use tests::raw::{self, R, SHARED, UNIX03, page};
+use tests::pager::{Started, own_name};
+use tests::raw::{self, page};
 use tests::{Context as _, Outcome, counts, ensure, ensure_equal};
 
 tests::program! {
@@ -96,60 +97,17 @@ impl Pager for Numbers {
     }
 }
 
-/// A pager of this program's, under a name of its own.
-struct Served {
-    child: i32,
-    name: String,
+/// The pager at work, under a name of this process's own.
+fn served() -> Result<Started, String> {
+    served_as(&own_name("test"))
 }
 
-impl Served {
-    fn start() -> Result<Self, String> {
-        Self::start_as(&alloc::format!("test-{}", process::id()))
-    }
-
-    fn start_as(name: &str) -> Result<Self, String> {
-        let child = child::start(|| match Service::start(name, Numbers) {
-            Ok(mut service) => {
-                service.set_attributes(Attributes {
-                    deadline: DEADLINE,
-                    ..Attributes::default()
-                });
-                service.serve();
-                2
-            }
-            Err(_) => 3,
-        })?;
-        let served = Self {
-            child,
-            name: name.into(),
-        };
-        let shows = || fs::stat(&served.path("")).is_ok();
-        ensure!(child::eventually(10_000, shows), "{name} does not appear");
-        Ok(served)
-    }
-
-    fn path(&self, below: &str) -> String {
-        alloc::format!("/pagers/{}/{below}", self.name)
-    }
-
-    fn kill(&self) -> Outcome {
-        process::kill(self.child, Signal::KILL).context("kill")?;
-        child::finish(self.child, 10_000).map(drop)
-    }
-}
-
-impl Drop for Served {
-    fn drop(&mut self) {
-        let _ = process::kill(self.child, Signal::KILL);
-    }
-}
-
-/// Maps `numbers` by its path; reading ahead is off.
-fn map_file(file: &File) -> Result<u64, String> {
-    let base =
-        raw::mmap(0, PAGES * page(), R, SHARED | UNIX03, file.descriptor(), 0).context("mmap")?;
-    raw::madvise(base, PAGES * page(), advice::RANDOM).context("madvise")?;
-    Ok(base)
+fn served_as(name: &str) -> Result<Started, String> {
+    let attributes = Attributes {
+        deadline: DEADLINE,
+        ..Attributes::default()
+    };
+    Started::serve_as(name, attributes, || Numbers)
 }
 
 fn map_port(object: PortName) -> Result<u64, String> {
@@ -171,7 +129,7 @@ fn map_port(object: PortName) -> Result<u64, String> {
 }
 
 fn a_file_of_a_pager_is_a_file_like_any_other() -> Outcome {
-    let served = Served::start()?;
+    let served = served()?;
     let file = File::open(&served.path("numbers")).context("open")?;
     let size = file.stat().context("fstat")?.size as u64;
     ensure_equal!(size, PAGES * page() - 100, "the size");
@@ -186,7 +144,7 @@ fn a_file_of_a_pager_is_a_file_like_any_other() -> Outcome {
     );
     let end = file.read_at(&mut bytes, size - 5).context("pread")?;
     ensure_equal!(end, 5, "bytes before the end");
-    let base = map_file(&file)?;
+    let base = raw::map_file(&file).context("mmap")?;
     for number in [0, 39, 20] {
         ensure_equal!(
             raw::load(base + number * page()),
@@ -205,7 +163,7 @@ fn a_file_of_a_pager_is_a_file_like_any_other() -> Outcome {
 }
 
 fn names_and_errors_come_from_the_pager() -> Outcome {
-    let served = Served::start()?;
+    let served = served()?;
     let names = fs::read_dir(&served.path("")).context("the top")?;
     let names: Vec<&str> = names.iter().map(|entry| entry.name.as_str()).collect();
     ensure_equal!(names, ["deep", "numbers"], "names");
@@ -218,7 +176,7 @@ fn names_and_errors_come_from_the_pager() -> Outcome {
     ensure_equal!(list, Err(Errno::ENOTSUP), "a directory without a list");
     let pagers = fs::read_dir("/pagers").context("/pagers")?;
     ensure!(
-        pagers.iter().any(|entry| entry.name == served.name),
+        pagers.iter().any(|entry| entry.name == served.name()),
         "the pager is not listed"
     );
     ensure_equal!(
@@ -230,28 +188,26 @@ fn names_and_errors_come_from_the_pager() -> Outcome {
 }
 
 fn path_and_port_show_one_object() -> Outcome {
-    let served = Served::start()?;
+    let served = served()?;
     let file = File::open(&served.path("numbers")).context("open")?;
-    let by_path = map_file(&file)?;
-    let (object, size) = client::open(&served.name, "numbers").context("the object")?;
+    let by_path = raw::map_file(&file).context("mmap")?;
+    let (object, size) = client::open(served.name(), "numbers").context("the object")?;
     ensure_equal!(size, PAGES * page() - 100, "the size");
     let by_port = map_port(object)?;
     ensure_equal!(raw::load(by_path + 3 * page()), 4, "by path");
-    let before = client::describe(&served.name).context("describe")?;
+    let before = client::describe(served.name()).context("describe")?;
     ensure_equal!(raw::load(by_port + 3 * page()), 4, "by port");
-    let after = client::describe(&served.name).context("describe")?;
+    let after = client::describe(served.name()).context("describe")?;
     ensure_equal!(after.pages, before.pages, "pages asked for");
-    ensure_equal!(
-        (after.process, after.objects, after.refusals),
-        (served.child, 1, 0),
-        "the description"
-    );
+    ensure_equal!((after.objects, after.refusals), (1, 0), "the description");
+    let (_, process) = client::look_up(served.name()).context("look_up")?;
+    ensure_equal!(process, served.child, "the pager's process");
     // The file's last open goes; the mapping by port stays.
     drop(file);
     raw::munmap(by_path, PAGES * page()).context("munmap")?;
     fs::purge().context("vfs_purge")?;
     ensure_equal!(raw::load(by_port + 9 * page()), 10, "by port alone");
-    let missing = client::open(&served.name, "nothing").map(drop);
+    let missing = client::open(served.name(), "nothing").map(drop);
     ensure_equal!(
         missing.map_err(KernReturn::to_errno),
         Err(Some(Errno::ENOENT.raw())),
@@ -261,14 +217,14 @@ fn path_and_port_show_one_object() -> Outcome {
 }
 
 fn a_page_with_an_error_is_an_error_for_read_and_for_a_touch() -> Outcome {
-    let served = Served::start()?;
+    let served = served()?;
     let file = File::open(&served.path("numbers")).context("open")?;
     let mut byte = [0];
     let mut read = |number: u64| file.read_at(&mut byte, number * page());
     ensure_equal!(read(BAD), Err(Errno::EIO), "reading the bad page");
     ensure_equal!(read(BAD - 1), Ok(1), "reading the page before");
     ensure_equal!(read(BAD + 1), Ok(1), "reading the page after");
-    let base = map_file(&file)?;
+    let base = raw::map_file(&file).context("mmap")?;
     must_crash(Signal::BUS, "touching the bad page", || {
         raw::touch(base + BAD * page())
     })?;
@@ -292,9 +248,9 @@ fn register(name: &str) -> Result<u32, KernReturn> {
 }
 
 fn a_name_belongs_to_whoever_has_it() -> Outcome {
-    let served = Served::start()?;
+    let served = served()?;
     ensure_equal!(
-        register(&served.name),
+        register(served.name()),
         Err(KernReturn::NAME_EXISTS),
         "a name that is taken"
     );
@@ -316,9 +272,9 @@ fn bad_names_are_refused() -> Outcome {
 }
 
 fn a_pager_that_dies_leaves_errors_and_frees_its_name() -> Outcome {
-    let served = Served::start()?;
+    let served = served()?;
     let file = File::open(&served.path("numbers")).context("open")?;
-    let base = map_file(&file)?;
+    let base = raw::map_file(&file).context("mmap")?;
     ensure_equal!(raw::load(base), 1, "a page before");
     served.kill()?;
     ensure_equal!(raw::load(base), 1, "a page that was there");
@@ -336,7 +292,7 @@ fn a_pager_that_dies_leaves_errors_and_frees_its_name() -> Outcome {
         Err(Errno::ENOENT),
         "the name"
     );
-    let again = Served::start_as(&served.name)?;
+    let again = served_as(served.name())?;
     let file = File::open(&again.path("numbers")).context("open again")?;
     ensure_equal!(file.read_at(&mut byte, page()), Ok(1), "reading again");
     ensure_equal!(byte[0], 2, "the byte");
@@ -344,8 +300,8 @@ fn a_pager_that_dies_leaves_errors_and_frees_its_name() -> Outcome {
 }
 
 fn a_hung_pager_delays_only_its_own_users() -> Outcome {
-    let hung = Served::start()?;
-    let good = Served::start_as(&alloc::format!("good-{}", process::id()))?;
+    let hung = served()?;
+    let good = served_as(&own_name("good"))?;
     let path = hung.path("hang");
     let waiting = child::start(|| i32::from(File::open(&path).is_ok()))?;
     time::sleep(100);
@@ -382,8 +338,8 @@ fn tell<R: RequestBody<UserCarrier>>(to: PortName, request: R) -> Result<(), Ker
 }
 
 fn a_program_cannot_pose_as_the_kernel() -> Outcome {
-    let served = Served::start()?;
-    let (object, _) = client::open(&served.name, "numbers").context("the object")?;
+    let served = served()?;
+    let (object, _) = client::open(served.name(), "numbers").context("the object")?;
     let base = map_port(object)?;
     ensure_equal!(raw::load(base), 1, "a page");
     let own = port::allocate_with_send().context("a port")?;
@@ -398,7 +354,7 @@ fn a_program_cannot_pose_as_the_kernel() -> Outcome {
     }
     ensure_equal!(raw::load(base + page()), 2, "the next page");
     // Names are asked for by the kernel alone.
-    let server = client::look_up(&served.name).context("the pager's port")?;
+    let (server, _) = client::look_up(served.name()).context("the pager's port")?;
     let forget = mach::defs::file_server::forget::Request {
         file: mach::file::FileHandle::default(),
         answers: u64::MAX,
@@ -416,11 +372,11 @@ fn a_program_cannot_pose_as_the_kernel() -> Outcome {
 fn pagers_leave_nothing_behind() -> Outcome {
     counts::leaves_nothing(|| {
         child::must_succeed(30_000, || {
-            let served = Served::start()?;
+            let served = served()?;
             let file = File::open(&served.path("numbers")).context("open")?;
-            let base = map_file(&file)?;
+            let base = raw::map_file(&file).context("mmap")?;
             ensure_equal!(raw::load(base), 1, "a page");
-            let (object, _) = client::open(&served.name, "deep/er/text").context("the object")?;
+            let (object, _) = client::open(served.name(), "deep/er/text").context("the object")?;
             map_port(object)?;
             drop(file);
             served.kill()
