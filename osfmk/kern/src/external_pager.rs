@@ -21,12 +21,13 @@ use prim::thread::with_reserve;
 use prim::trace::{self, Event};
 use spin::Once;
 use vm::memory_object::{
-    DataRequest, DataReturn, MemoryControl, Pager, PagerDead, ReturnKind, SupplyReport,
+    DataRequest, DataReturn, MemoryControl, Pager, PagerDead, ReturnKind, SupplyReport, Synchronize,
 };
 use vm::vm_map::VmMapCopy;
 use vm::vm_object::ObjectRef;
 
 use crate::kobject::memory_control::Control;
+use crate::kobject::page_list::PageList;
 
 /// Pagers by the identity of their port. Rank [`Rank::TaskThread`]: taken before anything of the VM.
 fn table() -> &'static Mutex<HashMap<usize, Entry>> {
@@ -174,6 +175,21 @@ impl ExternalPager {
         }
     }
 
+    /// Lends pages as a page list.
+    fn return_page_list(&self, pages: &DataReturn, flags: u32) -> Result<(), PagerDead> {
+        let list = with_reserve(Reserve::Pager, || pages.pins().and_then(PageList::lend));
+        let list = list.map_err(|_| PagerDead)?;
+        self.post(pager::data_return_pages::Request {
+            pages: Carried::Right(Right::Send(list)),
+            control_id: self.id,
+            offset: pages.offset,
+            length: pages.length,
+            valid_length: pages.valid_length(),
+            generation: pages.generation,
+            flags,
+        })
+    }
+
     /// Posts one message to the memory object's port.
     fn post<R: RequestBody<KernelCarrier>>(&self, request: R) -> Result<(), PagerDead> {
         let destination = Carried::Right(Right::Send(self.port.clone()));
@@ -238,6 +254,9 @@ impl Pager for ExternalPager {
         if pages.kernel_copy {
             flags |= pager::return_flag::KERNEL_COPY;
         }
+        if self.control.takes_page_lists() {
+            return self.return_page_list(&pages, flags);
+        }
         let copy =
             VmMapCopy::lend(pages.pages, pages.offset, pages.length).map_err(|_| PagerDead)?;
         self.post(pager::data_return::Request {
@@ -248,6 +267,20 @@ impl Pager for ExternalPager {
             generation: pages.generation,
             flags,
         })
+    }
+
+    fn synchronize(&self, offset: u64, length: u64) -> Result<Synchronize, PagerDead> {
+        if !self.control.takes_page_lists() {
+            // What it acknowledges it has: that was always so in this protocol.
+            return Ok(Synchronize::Already);
+        }
+        self.post(pager::synchronize::Request {
+            control_id: self.id,
+            offset,
+            length,
+            sync_flags: 0,
+        })?;
+        Ok(Synchronize::Asked)
     }
 
     fn terminate(&self) {

@@ -94,6 +94,12 @@ pub mod mount_flag {
     pub const READ_ONLY: u32 = 1;
 }
 
+/// Bits of `mode` in `open`.
+pub mod open_mode {
+    /// The file is going to be written.
+    pub const WRITE: u32 = 2;
+}
+
 /// Which attributes `set_attributes` sets.
 pub mod attribute {
     /// Permission bits.

@@ -15,6 +15,18 @@ pub struct Attributes {
     pub copy_strategy: CopyStrategy,
     /// Milliseconds the kernel waits for an answer before the waiting program gets an error; 0 for the kernel's choice.
     pub deadline: u32,
+    /// How changed pages come back.
+    pub returns: Returns,
+}
+
+/// How changed pages come back to a pager.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Returns {
+    /// As memory that shows them. What is acknowledged counts as durable.
+    #[default]
+    Memory,
+    /// As page lists, to be forwarded to a device; durability is asked for on its own.
+    PageLists,
 }
 
 impl Default for Attributes {
@@ -23,6 +35,7 @@ impl Default for Attributes {
             may_cache: true,
             copy_strategy: CopyStrategy::Delay,
             deadline: 0,
+            returns: Returns::Memory,
         }
     }
 }
@@ -52,7 +65,10 @@ impl Control {
             cluster_size: 0,
             deadline: attributes.deadline,
             fallback: pager_control::fallback::ERROR,
-            flags: 0,
+            flags: match attributes.returns {
+                Returns::Memory => 0,
+                Returns::PageLists => pager_control::object_flag::PAGE_LISTS,
+            },
             want_reply: 0,
         })
     }

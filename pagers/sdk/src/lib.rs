@@ -57,15 +57,17 @@ pub mod pager;
 pub mod program;
 pub mod registry;
 mod request;
+mod returns;
 mod server;
 pub mod service;
 mod system;
 
 pub use bsd_sys::Errno;
 pub use bytes::Bytes;
-pub use control::{Attributes, Control};
+pub use control::{Attributes, Control, Returns};
 pub use libsystem;
 pub use pager::{Answer, Entry, Info, Kind, Pager};
 pub use request::{InitRequest, ReadRequest, ReturnRequest};
+pub use returns::{PageListReturn, SynchronizeRequest};
 pub use server::{Event, Notice, ObjectId, Server};
 pub use service::Service;

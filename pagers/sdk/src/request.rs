@@ -302,6 +302,14 @@ impl ReturnRequest {
         self.finish(KernReturn::SUCCESS)
     }
 
+    /// The pages could not be written, for this reason; they stay dirty.
+    ///
+    /// # Errors
+    /// The control is gone.
+    pub fn fail(mut self, error: KernReturn) -> Result<()> {
+        self.finish(error)
+    }
+
     /// The pages could not be written; they stay dirty.
     pub fn refuse(mut self) {
         // A kernel that has let go of the object has let go of its pages.

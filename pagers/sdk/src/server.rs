@@ -7,7 +7,7 @@ use mach::message::{Carried, Message, TrailerElements, UserCarrier, UserRight};
 use mach::{KernReturn, PortName, PortRight, Result};
 
 use crate::system::mach_call::{self, Receiver, port};
-use crate::{Control, InitRequest, ReadRequest, ReturnRequest};
+use crate::{Control, InitRequest, PageListReturn, ReadRequest, ReturnRequest, SynchronizeRequest};
 
 /// An object of this pager: the name of its port.
 pub type ObjectId = PortName;
@@ -21,6 +21,10 @@ pub enum Event {
     Read(ReadRequest),
     /// Pages come back.
     Return(ReturnRequest),
+    /// Pages come back as a list, to a pager that asked for lists ([`Returns::PageLists`](crate::Returns::PageLists)).
+    ReturnList(PageListReturn),
+    /// What came back is to be made durable; asked only of a pager with page lists.
+    Synchronize(SynchronizeRequest),
     /// The kernel has let go of an object; its next use begins with `Init`.
     Terminate(ObjectId),
     /// The kernel says how something went.
@@ -291,6 +295,34 @@ impl pager::Server<User> for Dispatch<'_> {
             limit: u64::MAX,
         };
         self.event = Some(Event::Return(request));
+        Ok(())
+    }
+
+    fn data_return_pages(
+        &mut self,
+        call: &mut Call<User>,
+        request: pager::data_return_pages::Request<User>,
+    ) -> Result<()> {
+        let Carried::Right(UserRight { name, .. }) = request.pages else {
+            return Err(KernReturn::INVALID_RIGHT);
+        };
+        let Ok((object, control)) = self.object(call, request.control_id) else {
+            give_back(request.pages);
+            return Err(KernReturn::INVALID_ARGUMENT);
+        };
+        let pages = PageListReturn::new(object, control, &request, name);
+        self.event = Some(Event::ReturnList(pages));
+        Ok(())
+    }
+
+    fn synchronize(
+        &mut self,
+        call: &mut Call<User>,
+        request: pager::synchronize::Request,
+    ) -> Result<()> {
+        let (object, control) = self.object(call, request.control_id)?;
+        let request = SynchronizeRequest::new(object, control, request.offset, request.length);
+        self.event = Some(Event::Synchronize(request));
         Ok(())
     }
 

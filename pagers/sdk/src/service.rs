@@ -102,6 +102,8 @@ impl<P: Pager> Service<P> {
                     let _ = self.pager.write(&mut open.file, pages);
                 }
             }
+            // Not asked for: dropping them refuses them.
+            Event::ReturnList(_) | Event::Synchronize(_) => {}
             Event::Terminate(object) => {
                 if let Some(number) = self.nodes.unused(object) {
                     self.let_go(number);

@@ -1,7 +1,8 @@
 //! Devices as ports: the master port that opens them, and files devices, which carry 9P messages.
 //!
 //! A request is handed to the transport and answered when the transport is done with it: the reply right waits in the
-//! completion, the server's thread does not. Data of a read goes into fresh frames, which the answer names by a page list.
+//! completion, the server's thread does not. Data of a read goes into fresh frames, which the answer names by a page list; data of
+//! a write comes from the frames of one, which are pinned meanwhile.
 //!
 //! Counterpart: Mach 3's `device.defs`, `device_service.c`.
 
@@ -28,7 +29,7 @@ use vm::vm_fault::{FaultOptions, grab};
 
 use super::own_port::OwnPort;
 use super::page_list::PageList;
-use super::{answer, carried};
+use super::{answer, carried, send_right};
 
 /// Name of a files device: this, then the mount tag.
 const FILES_PREFIX: &str = "files.";
@@ -191,45 +192,97 @@ impl device::Server<KernelCarrier> for FilesServer<'_> {
     ) -> Result<device::request::Reply<KernelCarrier>> {
         let length =
             usize::try_from(request.data_length).map_err(|_| KernReturn::INVALID_ARGUMENT)?;
-        if length > self.device.transport.maximum_frames() * PAGE_SIZE {
+        if length > self.data_limit() {
             return Err(KernReturn::INVALID_ARGUMENT);
         }
-        let data = if length == 0 {
-            DataFrames::None
+        let (data, reply_header) = if length == 0 {
+            (DataFrames::None, device::MESSAGE_BYTES)
         } else {
-            DataFrames::Owned(fresh_frames(length)?)
+            (DataFrames::Owned(fresh_frames(length)?), READ_HEADER)
         };
-        expect_completion()?;
         let pending = Pending {
             id: call.id,
             reply: call.reply.take(),
-            data_length: length,
+            shape: Shape::Read { length },
         };
-        let file_request = FileRequest {
-            message: request.message.0,
-            reply_header: if length == 0 {
-                device::MESSAGE_BYTES
-            } else {
-                READ_HEADER
-            },
-            way: DataWay::FromDevice,
+        let message = request.message.0;
+        self.submit(
+            message,
+            DataWay::FromDevice,
             data,
-            data_length: length,
+            length,
+            reply_header,
+            pending,
+        )
+    }
+
+    fn request_write(
+        &mut self,
+        call: &mut Call<KernelCarrier>,
+        request: device::request_write::Request<KernelCarrier>,
+    ) -> Result<device::request_write::Reply> {
+        let right = send_right(request.pages)?;
+        let list = right
+            .kobject::<PageList>()
+            .ok_or(KernReturn::INVALID_ARGUMENT)?;
+        let length = usize::try_from(request.data_length)
+            .ok()
+            .filter(|length| *length > 0 && *length <= self.data_limit())
+            .ok_or(KernReturn::INVALID_ARGUMENT)?;
+        let pages = length.next_multiple_of(PAGE_SIZE) as u64;
+        let data = DataFrames::Pinned(list.pins(request.list_offset, pages)?);
+        let pending = Pending {
+            id: call.id,
+            reply: call.reply.take(),
+            shape: Shape::Write,
+        };
+        let message = request.message.0;
+        self.submit(
+            message,
+            DataWay::ToDevice,
+            data,
+            length,
+            device::MESSAGE_BYTES,
+            pending,
+        )
+    }
+}
+
+impl FilesServer<'_> {
+    /// The most bytes of data in a request.
+    fn data_limit(&self) -> usize {
+        self.device.transport.maximum_frames() * PAGE_SIZE
+    }
+
+    /// Hands a request to the device; the answer comes when it is done, so there is none now.
+    fn submit<Reply>(
+        &self,
+        message: Vec<u8>,
+        way: DataWay,
+        data: DataFrames,
+        data_length: usize,
+        reply_header: usize,
+        pending: Pending,
+    ) -> Result<Reply> {
+        expect_completion()?;
+        let request = FileRequest {
+            message,
+            reply_header,
+            way,
+            data,
+            data_length,
             completion: Box::new(move |outcome| completed(pending, outcome)),
         };
-        trace::point(Event::DeviceRequest, 0, 0, 0, length as u64);
-        match self.device.transport.submit(file_request) {
-            Ok(()) => Err(KernReturn::MIG_NO_REPLY),
-            Err((error, refused)) => {
-                // The completion that holds the reply right answers for us.
-                (refused.completion)(Outcome {
-                    written: Err(error),
-                    reply: Vec::new(),
-                    data: refused.data,
-                });
-                Err(KernReturn::MIG_NO_REPLY)
-            }
+        trace::point(Event::DeviceRequest, 0, 0, 0, data_length as u64);
+        if let Err((error, refused)) = self.device.transport.submit(request) {
+            // The completion that holds the reply right answers for us.
+            (refused.completion)(Outcome {
+                written: Err(error),
+                reply: Vec::new(),
+                data: refused.data,
+            });
         }
+        Err(KernReturn::MIG_NO_REPLY)
     }
 }
 
@@ -237,7 +290,19 @@ impl device::Server<KernelCarrier> for FilesServer<'_> {
 struct Pending {
     id: i32,
     reply: Carried<Right>,
-    data_length: usize,
+    shape: Shape,
+}
+
+/// What the answer looks like.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Shape {
+    /// Frames with so many bytes at most.
+    Read {
+        /// Bytes asked for.
+        length: usize,
+    },
+    /// A message.
+    Write,
 }
 
 /// Requests that are done, for the thread that answers: a completion may run in the interrupt handler.
@@ -256,16 +321,32 @@ static COMPLETED: InterruptLock<Completed> = InterruptLock::new(
 );
 static WORK: WaitQueue = WaitQueue::new();
 
-/// Makes room for one more completion.
+/// Makes room for one more completion. A bigger queue is made with no lock held, since making it may wait.
 fn expect_completion() -> Result<()> {
-    let mut completed = COMPLETED.lock();
-    let additional = completed.in_flight + 1 - completed.queue.len();
-    completed
-        .queue
-        .try_reserve(additional)
-        .map_err(|_| KernReturn::RESOURCE_SHORTAGE)?;
-    completed.in_flight += 1;
-    Ok(())
+    loop {
+        let needed = {
+            let mut completed = COMPLETED.lock();
+            if completed.in_flight < completed.queue.capacity() {
+                completed.in_flight += 1;
+                return Ok(());
+            }
+            completed.in_flight + 1
+        };
+        let mut bigger = VecDeque::new();
+        bigger
+            .try_reserve(needed.next_power_of_two().max(16))
+            .map_err(|_| KernReturn::RESOURCE_SHORTAGE)?;
+        let old = {
+            let mut completed = COMPLETED.lock();
+            if bigger.capacity() <= completed.queue.capacity() {
+                // Somebody else was faster.
+                continue;
+            }
+            bigger.extend(completed.queue.drain(..));
+            core::mem::replace(&mut completed.queue, bigger)
+        };
+        drop(old);
+    }
 }
 
 /// Called by the transport, on a thread or in its interrupt handler.
@@ -297,11 +378,7 @@ fn answer_completions() {
 }
 
 fn answer_one(pending: Pending, outcome: Outcome) {
-    let Pending {
-        id,
-        reply,
-        data_length,
-    } = pending;
+    let Pending { id, reply, shape } = pending;
     let written = outcome
         .written
         .as_ref()
@@ -316,14 +393,30 @@ fn answer_one(pending: Pending, outcome: Outcome) {
     if reply.as_right().is_none() {
         return;
     }
-    let message = match reply_of(outcome, data_length) {
-        Ok(body) => body.into_message(reply),
-        Err(code) => error_reply(id, code, reply),
+    let message = match shape {
+        Shape::Read { length } => match reply_of(outcome, length) {
+            Ok(body) => body.into_message(reply),
+            Err(code) => error_reply(id, code, reply),
+        },
+        Shape::Write => match message_of(outcome) {
+            Ok(body) => body.into_message(reply),
+            Err(code) => error_reply(id, code, reply),
+        },
     };
     // A server that has died wants no answer.
     if let Ok(kmsg) = Kmsg::from_message(message) {
         let _ = ipc::send_from_kernel(kmsg);
     }
+}
+
+fn message_of(outcome: Outcome) -> Result<device::request_write::Reply> {
+    let written = outcome.written.map_err(code_of)?;
+    let mut reply = outcome.reply;
+    // The buffer was made for the longest answer.
+    reply.truncate(written);
+    Ok(device::request_write::Reply {
+        message: Array(reply),
+    })
 }
 
 fn reply_of(outcome: Outcome, data_length: usize) -> Result<device::request::Reply<KernelCarrier>> {

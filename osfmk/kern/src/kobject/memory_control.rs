@@ -4,6 +4,7 @@
 //! XNU counterpart: the server side of `memory_object_control.defs`.
 
 use alloc::sync::Arc;
+use core::sync::atomic::{AtomicBool, Ordering};
 
 use ipc::{KernelCarrier, KernelObject, Kmsg, Port, SendRight};
 use mach::defs::{Call, pager_control};
@@ -23,6 +24,8 @@ use super::{answer, send_right};
 pub struct Control {
     /// Set when the pager is told of the object.
     control: SpinLock<Option<Arc<MemoryControl>>>,
+    /// The pager takes returned pages as page lists.
+    page_lists: AtomicBool,
     port: OwnPort,
 }
 
@@ -31,8 +34,14 @@ impl Control {
     pub(crate) fn new() -> Arc<Self> {
         Arc::new(Self {
             control: SpinLock::new(Rank::KernelObject, None),
+            page_lists: AtomicBool::new(false),
             port: OwnPort::new(),
         })
+    }
+
+    /// Does the pager take returned pages as page lists?
+    pub(crate) fn takes_page_lists(&self) -> bool {
+        self.page_lists.load(Ordering::Relaxed)
     }
 
     /// Names an object's control; the port that the pager gets.
@@ -101,6 +110,8 @@ impl pager_control::Server<KernelCarrier> for ControlServer<'_> {
         let strategy =
             CopyStrategy::from_raw(request.copy_strategy).ok_or(KernReturn::INVALID_ARGUMENT)?;
         let control = self.control.target()?;
+        let page_lists = request.flags & pager_control::object_flag::PAGE_LISTS != 0;
+        self.control.page_lists.store(page_lists, Ordering::Relaxed);
         if request.deadline != 0 {
             let fallback = match request.fallback {
                 pager_control::fallback::WAIT => Fallback::KeepWaiting,
@@ -231,6 +242,14 @@ impl pager_control::Server<KernelCarrier> for ControlServer<'_> {
                 .filter(|wanted| !wanted.contains(VmProt::NO_CHANGE)),
             reply: reply(request.want_reply),
         })
+    }
+
+    fn synchronize_completed(
+        &mut self,
+        _: &mut Call<KernelCarrier>,
+        request: pager_control::synchronize_completed::Request,
+    ) -> Result<()> {
+        self.control.target()?.synchronize_completed(request.result)
     }
 
     fn destroy(

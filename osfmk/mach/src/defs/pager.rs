@@ -40,9 +40,11 @@ interface! {
         control_id: u64, offset: u64, length: u64, generation: u64, flags: u32,
     };
 
-    /// As `data_return`, as a page list to be forwarded to a device.
-    simpleroutine 2264 "pager_data_return_pages" data_return_pages [pages: Port<COPY_SEND>] {
-        control_id: u64, offset: u64, length: u64, generation: u64, flags: u32,
+    /// As `data_return`, as a page list to be forwarded to a device, for a pager that asked for lists
+    /// ([`object_flag::PAGE_LISTS`](super::pager_control::object_flag::PAGE_LISTS)). `length` is whole pages, `valid_length` the
+    /// bytes of them that are the object's: less only at its end.
+    simpleroutine 2264 "pager_data_return_pages" data_return_pages [pages: Port<MOVE_SEND>] {
+        control_id: u64, offset: u64, length: u64, valid_length: u64, generation: u64, flags: u32,
     };
 
     /// A `lock_request` that asked for it is done.

@@ -85,4 +85,7 @@ pub mod object_flag {
     pub const TEMPORARY: u32 = 1;
     /// A page that is written while it is lent is copied up instead of changing under the pager.
     pub const STABLE: u32 = 2;
+    /// Pages are returned as page lists ([`data_return_pages`](super::super::pager::data_return_pages)), and to acknowledge them
+    /// does not mean that they are durable: that is asked by [`synchronize`](super::super::pager::synchronize).
+    pub const PAGE_LISTS: u32 = 4;
 }

@@ -105,7 +105,11 @@ impl MemoryControl {
             vm_trace::cleaned(object.number(), offset, length, generation);
             let ObjectState { pages, pager, .. } = state;
             let taken = pager.as_mut().map_or(0, |pager| {
-                take_back(pages, pager, first, end, Some(generation), result)
+                let taken = take_back(pages, pager, first, end, Some(generation), result);
+                if taken > 0 && result != KernReturn::SUCCESS {
+                    pager.durability.failure.get_or_insert(result);
+                }
+                taken
             });
             object.waiters().wake_all_event(OBJECT_EVENT);
             taken
@@ -119,10 +123,12 @@ impl MemoryControl {
 }
 
 impl ObjectRef {
-    /// Writes dirty pages of an object with a pager back; nothing to do for internal ones.
+    /// Writes dirty pages of an object with a pager back, and waits until they are durable if `flags` say so; nothing to do for
+    /// internal objects.
     ///
     /// # Errors
-    /// `MEMORY_ERROR` when the pager is dead or late, `ABORTED` when the wait was interrupted.
+    /// `MEMORY_ERROR` when the pager is dead or late, `ABORTED` when the wait was interrupted; what the pager said when it could not
+    /// write, once.
     #[doc(alias = "vm_object_sync")]
     pub fn sync(&self, offset: u64, size: u64, flags: SyncFlags) -> Result<(), KernReturn> {
         if self.is_internal() {
@@ -135,7 +141,9 @@ impl ObjectRef {
             let epoch = self.epoch_when_open()?;
             result = return_pages(self, first, end, ShouldReturn::All, Afterwards::Keep).map(drop);
             if flags.wait && result.is_ok() {
-                result = self.wait_until_cleaned(first, end);
+                result = self
+                    .wait_until_cleaned(first, end)
+                    .and_then(|()| self.make_durable(offset, size));
             }
             // What a pager that has died since had not saved is dirty again.
             if self.epoch_when_open()? != epoch {
@@ -149,7 +157,7 @@ impl ObjectRef {
     }
 
     /// Waits until no page of the range is lent.
-    fn wait_until_cleaned(&self, first: u64, end: u64) -> Result<(), KernReturn> {
+    pub(crate) fn wait_until_cleaned(&self, first: u64, end: u64) -> Result<(), KernReturn> {
         let options = crate::vm_fault::FaultOptions::USER;
         let mut deadline = None;
         loop {

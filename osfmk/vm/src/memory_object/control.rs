@@ -13,7 +13,7 @@ use machine::page::PAGE_SIZE;
 use super::attributes::set_opening_deadline;
 use super::requests::{NEVER, RequestTable};
 use super::{Attributes, Pager, pager_died};
-use crate::vm_object::state::{ObjectState, PagerState, Phase};
+use crate::vm_object::state::{Durability, ObjectState, PagerState, Phase};
 use crate::vm_object::{ObjectRef, VmObject};
 use crate::vm_pageout::Loads;
 use crate::vm_trace;
@@ -124,6 +124,7 @@ impl PagerState {
             cleaning: 0,
             pages_cleaning: 0,
             laundry: Loads::new(),
+            durability: Durability::NONE,
         }
     }
 }

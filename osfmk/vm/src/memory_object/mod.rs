@@ -36,6 +36,7 @@ mod cleaning;
 mod control;
 mod death;
 mod default_pager;
+mod durability;
 #[cfg(test)]
 pub(crate) mod fake;
 mod pager;
@@ -52,6 +53,8 @@ pub use control::MemoryControl;
 pub(crate) use death::{GaveUp, give_up, pager_died, post_failed};
 pub use default_pager::{DefaultPager, register_default_pager};
 pub(crate) use default_pager::{default_pager_has_room, give_default_pager};
-pub use pager::{DataRequest, DataReturn, FaultInfo, Pager, PagerDead, ReturnKind, SupplyReport};
+pub use pager::{
+    DataRequest, DataReturn, FaultInfo, Pager, PagerDead, ReturnKind, SupplyReport, Synchronize,
+};
 pub use requests::Generation;
 pub use supply::Lock;

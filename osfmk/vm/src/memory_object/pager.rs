@@ -5,12 +5,16 @@
 //! XNU counterpart: `struct memory_object_pager_ops`.
 
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::ops::Range;
 
 use mach::{KernReturn, VmBehavior, VmProt};
+use machine::page::PAGE_SHIFT;
+use prim::frames::PinnedFrame;
 
 use super::{Generation, MemoryControl};
 use crate::vm_object::{CopyStrategy, ObjectRef};
+use crate::vm_page;
 
 /// The pager's port is gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,6 +71,50 @@ pub struct DataReturn {
     pub pages: ObjectRef,
 }
 
+/// What a pager does when it is to make data durable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Synchronize {
+    /// Nothing: what it has acknowledged is durable.
+    Already,
+    /// It was asked, and will answer.
+    Asked,
+}
+
+impl DataReturn {
+    /// How many bytes of the run are the object's contents: less than `length` only at its end.
+    #[must_use]
+    pub fn valid_length(&self) -> u64 {
+        if self.pages.is_internal() {
+            return self.length;
+        }
+        self.pages
+            .size()
+            .saturating_sub(self.offset)
+            .min(self.length)
+    }
+
+    /// The pages themselves, pinned: they can be read for as long as the pins live, whatever becomes of the object.
+    ///
+    /// # Errors
+    /// `RESOURCE_SHORTAGE`; `INVALID_ARGUMENT` when a page is not there any more.
+    pub fn pins(&self) -> Result<Vec<PinnedFrame>, KernReturn> {
+        let count = (self.length >> PAGE_SHIFT) as usize;
+        let mut pins = Vec::new();
+        pins.try_reserve_exact(count)
+            .map_err(|_| KernReturn::RESOURCE_SHORTAGE)?;
+        let state = self.pages.lock();
+        let first = self.offset >> PAGE_SHIFT;
+        for (_, frame) in vm_page::pages_in(&state.pages, first, first + count as u64) {
+            pins.push(state.pages.pin(frame));
+        }
+        if pins.len() == count {
+            Ok(pins)
+        } else {
+            Err(KernReturn::INVALID_ARGUMENT)
+        }
+    }
+}
+
 /// Tells the pager how its `data_supply` went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SupplyReport {
@@ -95,6 +143,16 @@ pub trait Pager: Send + Sync {
     /// Pages go back; the pager acknowledges with `clean_completed`.
     #[doc(alias = "memory_object_data_return")]
     fn data_return(&self, pages: DataReturn) -> Result<(), PagerDead>;
+
+    /// Makes what was returned of this range durable. Answer with `synchronize_completed`, unless this says that there is nothing to
+    /// be done.
+    ///
+    /// # Errors
+    /// [`PagerDead`].
+    #[doc(alias = "memory_object_synchronize")]
+    fn synchronize(&self, _offset: u64, _length: u64) -> Result<Synchronize, PagerDead> {
+        Ok(Synchronize::Already)
+    }
 
     /// The pager's copies of these pages of anonymous memory are not wanted any more. Only the default pager hears it.
     #[doc(alias = "memory_object_data_reclaim")]

@@ -1,7 +1,7 @@
 //! Writing a range's dirty pages to where they belong.
 //!
 //! Objects are synchronised with the map unlocked. A hole is an error only when asked for, and only after the whole
-//! range was worked on. What the pager answered about single pages is not reported, as in XNU; an interruption is.
+//! range was worked on. So is what a pager could not write, unlike in XNU, where nobody hears of it.
 //! XNU counterpart: `vm_map_msync`.
 
 use super::VmMap;
@@ -14,7 +14,7 @@ impl VmMap {
     ///
     /// # Errors
     /// `INVALID_ARGUMENT` when both synchronous and asynchronous are asked for, or for a bad range; `INVALID_ADDRESS`
-    /// for a hole when `CONTIGUOUS` is asked for; `ABORTED`.
+    /// for a hole when `CONTIGUOUS` is asked for; `FAILURE` when a pager could not write something; `ABORTED`.
     #[doc(alias = "vm_map_msync")]
     pub fn msync(&self, start: u64, end: u64, flags: VmSync) -> Result<()> {
         if flags.contains(VmSync::ASYNCHRONOUS | VmSync::SYNCHRONOUS) {
@@ -24,12 +24,15 @@ impl VmMap {
             return Ok(());
         }
         self.check_range(start, end)?;
-        let (mut position, mut hole) = (start, false);
+        let (mut position, mut hole, mut failed) = (start, false, false);
         while let Some(part) = self.next_part(position, end) {
             hole |= part.start > position;
             position = part.end;
             if let Some(object) = part.object {
-                sync_part(&object, part.offset, part.end - part.start, flags)?;
+                match sync_part(&object, part.offset, part.end - part.start, flags) {
+                    Err(KernReturn::ABORTED) => return Err(KernReturn::ABORTED),
+                    outcome => failed |= outcome.is_err(),
+                }
             } else if flags.contains(VmSync::KILL_PAGES) || flags.contains(VmSync::DEACTIVATE) {
                 self.release_part(part.start, part.end, flags);
             }
@@ -37,6 +40,8 @@ impl VmMap {
         hole |= position < end;
         if hole && flags.contains(VmSync::CONTIGUOUS) {
             Err(KernReturn::INVALID_ADDRESS)
+        } else if failed {
+            Err(KernReturn::FAILURE)
         } else {
             Ok(())
         }
@@ -109,8 +114,5 @@ fn sync_part(object: &ObjectRef, offset: u64, size: u64, flags: VmSync) -> Resul
         wait,
         invalidate: flags.contains(VmSync::INVALIDATE),
     };
-    match object.sync(offset, size, sync) {
-        Err(KernReturn::ABORTED) => Err(KernReturn::ABORTED),
-        _ => Ok(()),
-    }
+    object.sync(offset, size, sync)
 }

@@ -4,7 +4,8 @@
 //! and when it meets a user page that is not there, the pin is dropped, that page is faulted in, and the copy goes on
 //! from there. Toward kernel memory the copy runs under the object's lock, one page at a time. A write makes the old
 //! page go to the copy object first, like every write.
-//! It knows nothing of file sizes: the caller clips. Writing from user memory goes through a kernel buffer.
+//! It knows nothing of file sizes: the caller clips. A page that is overwritten whole is made outside of the object and goes in when
+//! all of it is there, so that nothing is read first and a copy that fails changes nothing.
 //! XNU counterpart: `memory_object_control_uiomove`, `cluster_copy_ubc_data`.
 
 use alloc::vec::Vec;
@@ -13,9 +14,10 @@ use core::ops::Range;
 use mach::{KernReturn, VmBehavior, VmProt};
 use machine::page::{PAGE_MASK, PAGE_SHIFT, PAGE_SIZE, trunc_page};
 use machine::{copyio, frame_memory};
-use prim::frames::{self, OwnedFrame, PinnedFrame};
+use prim::frames::{self, OwnedFrame, PageFlags, PinnedFrame};
 
 use super::ObjectRef;
+use super::state::PagerState;
 use crate::vm_fault::resolve::{Demand, Purpose};
 use crate::vm_fault::{FaultOptions, fault_with, grab, pin_page, with_page};
 use crate::vm_map::VmMap;
@@ -41,6 +43,23 @@ pub struct Incomplete {
     pub done: usize,
     /// Why it stopped. INVALID_ADDRESS and PROTECTION_FAILURE speak of the user's side.
     pub cause: KernReturn,
+}
+
+/// Bytes of the current program.
+struct UserBytes<'a> {
+    map: &'a VmMap,
+    address: u64,
+}
+
+/// May a page be put into an object without looking at what its pager has?
+fn may_be_made(state: &super::Locked, page: u64) -> bool {
+    let asked = |pager: &PagerState| pager.requests.expected(page).is_some();
+    let copied = state.has_copy() && page < state.copy_pages;
+    state.alive
+        && !copied
+        && page < state.page_count()
+        && state.pages.lookup(vm_page::index(page)).is_none()
+        && !state.pager.as_deref().is_some_and(asked)
 }
 
 /// A piece of a transfer that lies in one page.
@@ -184,6 +203,129 @@ impl ObjectRef {
             done += piece.length;
         }
         Ok(())
+    }
+
+    /// Copies from user memory of `map`, which must be the current one, into the object; the pages become dirty. Bytes done.
+    /// From `fresh` on the pager has no data: absent pages there are zeros, and it is not asked.
+    ///
+    /// # Errors
+    /// How far it came, and why no further.
+    #[doc(alias = "memory_object_control_uiomove")]
+    pub fn write_from_user(
+        &self,
+        offset: u64,
+        length: usize,
+        map: &VmMap,
+        user: u64,
+        fresh: u64,
+    ) -> Result<usize, Incomplete> {
+        let options = FaultOptions::USER;
+        let mut done = 0;
+        for piece in pieces(offset, length) {
+            let source = UserBytes {
+                map,
+                address: user + done as u64,
+            };
+            let needs_no_data = piece.length == PAGE_SIZE || piece.page_offset >= fresh;
+            let made = needs_no_data
+                && self
+                    .make_page(&piece, &source, options)
+                    .map_err(|cause| Incomplete { done, cause })?;
+            if !made {
+                self.change_page(&piece, &source, options)
+                    .map_err(|incomplete| Incomplete {
+                        done: done + incomplete.done,
+                        ..incomplete
+                    })?;
+            }
+            done += piece.length;
+        }
+        Ok(done)
+    }
+
+    /// Puts a new page with these bytes, and zeros around them, into the object; false if there is one, or one is on its way, or
+    /// a copy object must be given the old one.
+    fn make_page(
+        &self,
+        piece: &Piece,
+        source: &UserBytes<'_>,
+        options: FaultOptions,
+    ) -> Result<bool, KernReturn> {
+        let page = piece.page_offset >> PAGE_SHIFT;
+        if !may_be_made(&self.lock(), page) {
+            return Ok(false);
+        }
+        let mut frame = grab(options)?;
+        if piece.length < PAGE_SIZE {
+            frames::zero(&mut frame);
+        }
+        let mut copied = 0;
+        while copied < piece.length {
+            let from = source.address + copied as u64;
+            let rest = piece.length - copied;
+            match copyio::copyin_to_frame(from, frame.number(), piece.within + copied, rest) {
+                Ok(()) => break,
+                Err(fault) => {
+                    copied += fault.done;
+                    fault_with(source.map, fault.address, VmProt::READ, options)?;
+                }
+            }
+        }
+        let mut state = self.lock();
+        if !may_be_made(&state, page) {
+            return Ok(false);
+        }
+        let Ok(frame) = state.pages.insert(vm_page::index(page), frame) else {
+            return Ok(false);
+        };
+        state
+            .pages
+            .set_flags(frame, PageFlags::DIRTY | PageFlags::WRITTEN_BY_KERNEL);
+        vm_page::note_used(&mut state.pages, frame);
+        Ok(true)
+    }
+
+    /// Writes bytes into a page that is there, or is brought in.
+    fn change_page(
+        &self,
+        piece: &Piece,
+        source: &UserBytes<'_>,
+        options: FaultOptions,
+    ) -> Result<(), Incomplete> {
+        let mut copied = 0;
+        while copied < piece.length {
+            let stopped = |done| move |cause| Incomplete { done, cause };
+            let access = VmProt::READ | VmProt::WRITE;
+            let demand = self.demand(piece.page_offset, access, VmBehavior::Default, WHOLE);
+            let pinned = pin_page(&demand, options).map_err(stopped(copied))?;
+            let from = source.address + copied as u64;
+            let rest = piece.length - copied;
+            let outcome =
+                copyio::copyin_to_frame(from, pinned.number(), piece.within + copied, rest);
+            // It may have been lent to the pager between the pin and the copy.
+            self.note_written(piece.page_offset >> PAGE_SHIFT, &pinned);
+            drop(pinned);
+            match outcome {
+                Ok(()) => break,
+                Err(fault) => {
+                    copied += fault.done;
+                    fault_with(source.map, fault.address, VmProt::READ, options)
+                        .map_err(stopped(copied))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The page is dirty, if it still is the object's.
+    fn note_written(&self, page: u64, pinned: &PinnedFrame) {
+        let mut state = self.lock();
+        if state.pages.lookup(vm_page::index(page)) == Some(pinned.number()) {
+            state.pages.set_flags(
+                pinned.number(),
+                PageFlags::DIRTY | PageFlags::WRITTEN_BY_KERNEL,
+            );
+        }
     }
 
     /// Copies from kernel memory into the object; the pages become dirty.

@@ -190,8 +190,9 @@ impl ObjectRef {
         }
     }
 
-    /// New size of the contents; see `MemoryControl::set_size`.
+    /// New size of the contents; see `MemoryControl::set_size`. Waits for pages that are lent and would go.
     pub(crate) fn set_size(&self, size: u64) -> Result<(), KernReturn> {
+        self.save_for_copy(size)?;
         loop {
             let frame = grab(FaultOptions::UNINTERRUPTIBLE)?;
             let mut state = self.lock();
@@ -201,12 +202,35 @@ impl ObjectRef {
                     self.object().wake_everyone();
                     return Ok(());
                 }
-                Err(Contended) => {
+                Err(NotNow::Contended) => {
                     drop(state);
                     prim::thread::yield_now();
                 }
+                Err(NotNow::Lent) => {
+                    drop(state);
+                    self.wait_until_cleaned(size >> PAGE_SHIFT, u64::MAX)?;
+                }
             }
         }
+    }
+
+    /// Brings in what the copy object still shows of the pages beyond `size`, so that cutting them off can move them there.
+    fn save_for_copy(&self, size: u64) -> Result<(), KernReturn> {
+        let (first, end) = {
+            let state = self.lock();
+            if !state.has_copy() || size >= state.size {
+                return Ok(());
+            }
+            (size >> PAGE_SHIFT, state.page_count().min(state.copy_pages))
+        };
+        for page in first..end {
+            self.pin_page(
+                page << PAGE_SHIFT,
+                VmBehavior::Sequential,
+                FaultOptions::USER,
+            )?;
+        }
+        Ok(())
     }
 }
 
@@ -225,19 +249,31 @@ fn forget(mut state: super::Locked, first: u64, end: u64) {
     }
 }
 
-/// The copy object was locked.
-struct Contended;
+/// Why a size cannot be set at this moment.
+enum NotNow {
+    /// The copy object was locked.
+    Contended,
+    /// The pager is writing pages that would go.
+    Lent,
+}
 
 /// Sets the size of a locked object; drops or pushes what lies beyond it. `spare` is for pushing the last page.
 fn truncate(
     state: &mut super::Locked,
     size: u64,
     mut spare: frames::OwnedFrame,
-) -> Result<(), Contended> {
+) -> Result<(), NotNow> {
     let old_size = state.size;
+    if size > old_size {
+        clear_tail(state, old_size);
+    }
     if size < old_size {
+        let lent = |(_, frame)| state.pages.flags(frame).contains(PageFlags::CLEANING);
+        if vm_page::pages_in(&state.pages, size >> PAGE_SHIFT, u64::MAX).any(lent) {
+            return Err(NotNow::Lent);
+        }
         let mut copy = match state.copy_object() {
-            Some(copy) => Some(chain::try_lock(copy).ok_or(Contended)?),
+            Some(copy) => Some(chain::try_lock(copy).ok_or(NotNow::Contended)?),
             None => None,
         };
         let covered = state.copy_pages;
@@ -285,6 +321,15 @@ fn truncate(
         );
     }
     Ok(())
+}
+
+/// What was written behind the end of the contents must not become part of them.
+fn clear_tail(state: &super::Locked, size: u64) {
+    let valid = (size % PAGE_SIZE as u64) as usize;
+    let last = state.pages.lookup(vm_page::index(size >> PAGE_SHIFT));
+    if let Some(frame) = last.filter(|_| valid != 0) {
+        state.pages.pin(frame).zero_part(valid, PAGE_SIZE - valid);
+    }
 }
 
 fn describe(pages: &frames::PageList, frame: frames::FrameNumber) -> PageDisposition {

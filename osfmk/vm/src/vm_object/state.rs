@@ -7,7 +7,7 @@
 use alloc::boxed::Box;
 use alloc::sync::{Arc, Weak};
 
-use mach::CopyStrategy;
+use mach::{CopyStrategy, KernReturn};
 use machine::page::PAGE_SHIFT;
 use prim::frames::{PageKind, PageList};
 
@@ -122,6 +122,31 @@ pub(crate) struct PagerState {
     pub(crate) pages_cleaning: u32,
     /// What of that was given by page-out.
     pub(crate) laundry: Loads,
+    /// Making durable what was returned.
+    pub(crate) durability: Durability,
+}
+
+/// How far a pager has made durable what was returned to it. One request is outstanding at a time.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Durability {
+    /// Times it was asked.
+    pub(crate) asked: u64,
+    /// Times it has answered, or was given up.
+    pub(crate) answered: u64,
+    /// The latest answer.
+    pub(crate) result: KernReturn,
+    /// The first failure of a return that nobody has been told of yet.
+    pub(crate) failure: Option<KernReturn>,
+}
+
+impl Durability {
+    /// Nothing asked, nothing failed.
+    pub(crate) const NONE: Durability = Durability {
+        asked: 0,
+        answered: 0,
+        result: KernReturn::SUCCESS,
+        failure: None,
+    };
 }
 
 impl ObjectState {
