@@ -7,12 +7,12 @@ use libsystem::mach_call;
 use mach::defs::{Array, CString, RequestBody, device};
 use mach::message::UserRight;
 use mach::{KernReturn, PortName};
-use volumes::volume::host_directory::Transport;
+use volumes::volume::host_directory::{Data, Transport};
 
 /// Milliseconds until a device that does not answer counts as broken.
 const PATIENCE: u32 = 20_000;
 
-/// A read that was started: which one, and who waits for it.
+/// A request that was started: where its answer comes.
 #[derive(Debug)]
 pub(crate) struct Started {
     /// The reply port the answer will come to.
@@ -28,7 +28,7 @@ pub(crate) struct Device {
     free_ports: Vec<PortName>,
     /// Reply ports made since the server last looked: to be added to its set.
     new_ports: Vec<PortName>,
-    /// The reads started since the server last looked, by token.
+    /// The requests started since the server last looked, by token.
     started: Vec<(u64, Started)>,
 }
 
@@ -62,7 +62,7 @@ impl Device {
         core::mem::take(&mut self.new_ports)
     }
 
-    /// The reads started since the last call.
+    /// The requests started since the last call.
     pub(crate) fn take_started(&mut self) -> Vec<(u64, Started)> {
         core::mem::take(&mut self.started)
     }
@@ -95,16 +95,38 @@ impl Transport for Device {
         Ok(reply.message.0)
     }
 
-    fn start_read(&mut self, message: Vec<u8>, length: u32, token: u64) -> Result<(), Errno> {
+    fn start(&mut self, message: Vec<u8>, data: Data, token: u64) -> Result<(), Errno> {
         let reply = self.reply_port();
-        let request = device::request::Request {
-            data_length: u64::from(length),
-            message: Array(message),
-        };
-        let message = request.into_message(
+        let (to, answer) = (
             UserRight::copy_send(self.port),
             UserRight::make_send_once(reply),
         );
+        let message = Array(message);
+        let message = match data {
+            Data::None => {
+                let data_length = 0;
+                device::request::Request {
+                    data_length,
+                    message,
+                }
+                .into_message(to, answer)
+            }
+            Data::Read(length) => {
+                let data_length = u64::from(length);
+                device::request::Request {
+                    data_length,
+                    message,
+                }
+                .into_message(to, answer)
+            }
+            Data::Write(source, length) => device::request_write::Request {
+                pages: UserRight::copy_send(source.list),
+                list_offset: source.offset,
+                data_length: u64::from(length),
+                message,
+            }
+            .into_message(to, answer),
+        };
         if mach_call::send(&message, Some(PATIENCE)).is_err() {
             self.reuse(reply);
             return Err(Errno::EIO);

@@ -5,11 +5,11 @@ use bsd_sys::errno::Errno;
 use bsd_sys::stat::{S_IFCHR, S_IFDIR, S_IFLNK, S_IFREG};
 use mach::Result;
 use mach::defs::{Array, CString, Call, file_server};
-use mach::file::{FileAttributes, FileHandle, FileTime};
+use mach::file::{FileAttributes, FileHandle, FileTime, attribute, open_mode, remove_flag};
 use mach::message::{UserCarrier, UserRight};
-use volumes::volume::{Attributes, FileKind};
+use volumes::volume::{Attributes, Changes, Entry, FileKind, Name, Removal};
 
-use crate::server::{FileServer, errno};
+use crate::server::{FileServer, HIDDEN, errno};
 
 type User = UserCarrier;
 
@@ -40,6 +40,45 @@ fn attributes_of(found: &Attributes) -> FileAttributes {
         changed: time(found.changed),
         created: time(found.changed),
         version: found.version,
+    }
+}
+
+/// Bits of a mode that are permissions.
+const PERMISSIONS: u32 = 0o7777;
+
+fn text(bytes: &[u8]) -> Result<&str> {
+    core::str::from_utf8(bytes).map_err(|_| errno(Errno::EILSEQ))
+}
+
+/// A name that the kernel wants something done with.
+fn name_in<'a>(directory: FileHandle, name: &'a CString<256>) -> Result<Name<'a>> {
+    let name = text(name.as_bytes())?;
+    if name.is_empty() || name == "." || name == ".." || name.contains('/') {
+        return Err(errno(Errno::EINVAL));
+    }
+    Ok(Name {
+        directory: directory.inode,
+        name,
+    })
+}
+
+fn same_volume(one: FileHandle, other: FileHandle) -> Result<()> {
+    if one.file_system == other.file_system {
+        Ok(())
+    } else {
+        Err(errno(Errno::EXDEV))
+    }
+}
+
+impl FileServer {
+    /// The answer that names a file just made.
+    fn made(&mut self, directory: FileHandle, made: &Attributes) -> (FileHandle, FileAttributes) {
+        let file = FileHandle {
+            inode: made.inode,
+            ..directory
+        };
+        self.note_answer(file);
+        (file, attributes_of(made))
     }
 }
 
@@ -117,13 +156,22 @@ impl file_server::Server<User> for FileServer {
             capacity,
         } = request;
         let capacity = capacity.min(8192);
-        let entries = self
-            .volume(directory.file_system)?
-            .read_directory(directory.inode, from, capacity)
-            .map_err(errno)?;
+        let volume = self.volume(directory.file_system)?;
+        let shown = |entry: &&Entry| !entry.name.starts_with(HIDDEN);
+        let mut from = from;
+        let entries = loop {
+            let entries = volume
+                .read_directory(directory.inode, from, capacity)
+                .map_err(errno)?;
+            match entries.last() {
+                // Nothing to show, and no end either.
+                Some(last) if !entries.iter().any(|entry| shown(&entry)) => from = last.next,
+                _ => break entries,
+            }
+        };
         let mut records = alloc::vec![0; capacity as usize];
         let mut length = 0;
-        for entry in &entries {
+        for entry in entries.iter().filter(shown) {
             let record = Dirent {
                 ino: entry.inode,
                 seekoff: entry.next,
@@ -169,11 +217,160 @@ impl file_server::Server<User> for FileServer {
         if found.kind != FileKind::Regular {
             return Err(errno(Errno::ENODEV));
         }
+        if request.mode & open_mode::WRITE != 0 {
+            self.volume(file.file_system)?
+                .open_for_writing(file.inode)
+                .map_err(errno)?;
+        }
         let object = self.hand_out(file)?;
         Ok(file_server::open::Reply {
             memory_object: UserRight::make_send(object),
             attributes: attributes_of(&found),
         })
+    }
+
+    fn create(
+        &mut self,
+        _: &mut Call<User>,
+        request: file_server::create::Request,
+    ) -> Result<file_server::create::Reply> {
+        let at = name_in(request.directory, &request.name)?;
+        let volume = self.volume(request.directory.file_system)?;
+        let made = volume
+            .create(at, request.mode & PERMISSIONS)
+            .map_err(errno)?;
+        let (file, attributes) = self.made(request.directory, &made);
+        Ok(file_server::create::Reply { file, attributes })
+    }
+
+    fn make_directory(
+        &mut self,
+        _: &mut Call<User>,
+        request: file_server::make_directory::Request,
+    ) -> Result<file_server::make_directory::Reply> {
+        let at = name_in(request.directory, &request.name)?;
+        let volume = self.volume(request.directory.file_system)?;
+        let made = volume
+            .make_directory(at, request.mode & PERMISSIONS)
+            .map_err(errno)?;
+        let (file, attributes) = self.made(request.directory, &made);
+        Ok(file_server::make_directory::Reply { file, attributes })
+    }
+
+    fn symbolic_link(
+        &mut self,
+        _: &mut Call<User>,
+        request: file_server::symbolic_link::Request,
+    ) -> Result<file_server::symbolic_link::Reply> {
+        let at = name_in(request.directory, &request.name)?;
+        let target = text(request.target.as_bytes())?;
+        let volume = self.volume(request.directory.file_system)?;
+        let made = volume.make_symbolic_link(at, target).map_err(errno)?;
+        let (file, attributes) = self.made(request.directory, &made);
+        Ok(file_server::symbolic_link::Reply { file, attributes })
+    }
+
+    fn link(
+        &mut self,
+        _: &mut Call<User>,
+        request: file_server::link::Request,
+    ) -> Result<file_server::link::Reply> {
+        same_volume(request.file, request.directory)?;
+        let at = name_in(request.directory, &request.name)?;
+        let found = self
+            .volume(request.directory.file_system)?
+            .link(request.file.inode, at)
+            .map_err(errno)?;
+        Ok(file_server::link::Reply {
+            attributes: attributes_of(&found),
+        })
+    }
+
+    fn remove(
+        &mut self,
+        _: &mut Call<User>,
+        request: file_server::remove::Request,
+    ) -> Result<file_server::remove::Reply> {
+        let mount = request.directory.file_system;
+        let at = name_in(request.directory, &request.name)?;
+        let kind = if request.flags & remove_flag::DIRECTORY != 0 {
+            Removal::Directory
+        } else {
+            Removal::File
+        };
+        if kind == Removal::Directory || !self.hide(mount, at)? {
+            self.volume(mount)?.remove(at, kind).map_err(errno)?;
+        }
+        Ok(file_server::remove::Reply {})
+    }
+
+    fn rename(
+        &mut self,
+        _: &mut Call<User>,
+        request: file_server::rename::Request,
+    ) -> Result<file_server::rename::Reply> {
+        same_volume(request.from_directory, request.to_directory)?;
+        let mount = request.from_directory.file_system;
+        let from = name_in(request.from_directory, &request.from_name)?;
+        let to = name_in(request.to_directory, &request.to_name)?;
+        let volume = self.volume(mount)?;
+        let moved = volume.lookup(from.directory, from.name).map_err(errno)?;
+        let replaced = volume.lookup(to.directory, to.name).ok();
+        // What is replaced may live on without a name; a directory that is replaced is empty.
+        let hides = replaced.is_some_and(|file| {
+            file.inode != moved.inode
+                && file.kind != FileKind::Directory
+                && moved.kind != FileKind::Directory
+        });
+        if hides {
+            self.hide(mount, to)?;
+        }
+        self.volume(mount)?.rename(from, to).map_err(errno)?;
+        Ok(file_server::rename::Reply {})
+    }
+
+    fn set_attributes(
+        &mut self,
+        _: &mut Call<User>,
+        request: file_server::set_attributes::Request,
+    ) -> Result<file_server::set_attributes::Reply> {
+        let file_server::set_attributes::Request {
+            file,
+            mask,
+            attributes,
+        } = request;
+        let chosen = |bit: u32| mask & bit != 0;
+        let time = |bit: u32, time: FileTime| {
+            chosen(bit).then_some((time.seconds.max(0) as u64, u64::from(time.nanoseconds)))
+        };
+        let changes = Changes {
+            permissions: chosen(attribute::MODE).then_some(attributes.mode & PERMISSIONS),
+            uid: chosen(attribute::UID).then_some(attributes.uid),
+            gid: chosen(attribute::GID).then_some(attributes.gid),
+            size: None,
+            accessed: time(attribute::ACCESSED, attributes.accessed),
+            modified: time(attribute::MODIFIED, attributes.modified),
+        };
+        let volume = self.volume(file.file_system)?;
+        let found = volume.change(file.inode, &changes).map_err(errno)?;
+        Ok(file_server::set_attributes::Reply {
+            attributes: attributes_of(&found),
+        })
+    }
+
+    fn set_size(
+        &mut self,
+        _: &mut Call<User>,
+        request: file_server::set_size::Request,
+    ) -> Result<file_server::set_size::Reply> {
+        let changes = Changes {
+            size: Some(request.size),
+            ..Changes::default()
+        };
+        self.volume(request.file.file_system)?
+            .change(request.file.inode, &changes)
+            .map_err(errno)?;
+        Ok(file_server::set_size::Reply {})
     }
 
     fn forget(&mut self, _: &mut Call<User>, request: file_server::forget::Request) -> Result<()> {

@@ -14,13 +14,14 @@ use mach::file::FileHandle;
 use mach::host_info::special_port;
 use mach::message::{Message, UserCarrier, UserRight};
 use mach::{KernReturn, PortName, PortRight, Result};
-use pager_sdk::{Attributes, Event, ReadRequest, Server};
-use volumes::volume::Volume;
+use pager_sdk::{Attributes, Event, Returns, Server};
+use volumes::volume::FileKind;
 use volumes::volume::host_directory::HostDirectory;
 use volumes::volume::ram::RamVolume;
+use volumes::volume::{Name, Removal, Volume, Wants};
 
 use crate::device::Device;
-use crate::pages::Waiting;
+use crate::pages::{Job, Waiting};
 
 /// The user that files are opened as.
 const USER: u32 = 0;
@@ -28,11 +29,14 @@ const USER: u32 = 0;
 /// Where the boot archive is.
 const ARCHIVE: &str = "/boot";
 
-/// Devices, in the order of the mounts the kernel asks for; the mount after them is the RAM volume.
+/// Devices, in the order of the mounts the kernel asks for; the mounts after them are the boot archive's files and `/tmp`.
 const DEVICES: [&str; 2] = ["files.root", "files.share"];
 
-/// Reads that are with the devices at a time. A device takes a few more, which names need.
+/// Requests that are with the devices at a time. A device takes a few more, which names need.
 const IN_FLIGHT: usize = 24;
+
+/// What names of files begin with that have none any more.
+pub(crate) const HIDDEN: &str = ".pagoda-unlinked-";
 
 /// Milliseconds that one read of pages may take.
 const DEADLINE: u32 = 20_000;
@@ -91,10 +95,12 @@ pub(crate) struct FileServer {
     files: BTreeMap<PortName, FileHandle>,
     /// Objects that were handed out and not used since: the kernel's `init` is still to come.
     handed_out: BTreeSet<PortName>,
-    /// Device reads under way, by the reply port of each.
+    /// Device requests under way, by the reply port of each.
     waiting: BTreeMap<PortName, Waiting>,
     /// Requests for which there was no room on the device yet.
-    queued: VecDeque<ReadRequest>,
+    queued: VecDeque<Job>,
+    /// Files that lost their last name while the kernel knew them, and the name they have in the root directory meanwhile.
+    hidden: BTreeMap<Key, String>,
     last_token: u64,
 }
 
@@ -125,6 +131,7 @@ impl FileServer {
             return Err(KernReturn::INVALID_NAME);
         }
         volumes.push(Some(Mounted::Ram(boot_archive())));
+        volumes.push(Some(Mounted::Ram(RamVolume::default())));
         let mut server = Server::new()?;
         let port = port::allocate(PortRight::Receive)?;
         server.add_port(port)?;
@@ -143,6 +150,7 @@ impl FileServer {
             queued: VecDeque::new(),
             files: BTreeMap::new(),
             waiting: BTreeMap::new(),
+            hidden: BTreeMap::new(),
             last_token: 0,
         })
     }
@@ -163,17 +171,16 @@ impl FileServer {
                 self.handed_out.remove(&init.object());
                 let attributes = Attributes {
                     deadline: DEADLINE,
+                    returns: self.returns_of(init.object()),
                     ..Attributes::default()
                 };
                 // A kernel that has let go of the object already needs no answer.
                 let _ = init.ready(attributes);
             }
-            Event::Read(read) => {
-                self.queued.push_back(read);
-                self.start_reads();
-            }
-            // Files cannot be written yet: the pages stay dirty.
-            Event::Return(pages) => pages.refuse(),
+            Event::Read(read) => self.queue(Job::Read(read)),
+            Event::ReturnList(pages) => self.queue(Job::Write(pages)),
+            Event::Synchronize(request) => self.queue(Job::Synchronize(request)),
+            Event::Return(pages) => self.write_bytes(pages),
             Event::Terminate(object) => self.object_unused(object),
             Event::Notice(_) => {}
             Event::Other(message) => self.other(message),
@@ -215,17 +222,32 @@ impl FileServer {
         }
     }
 
-    /// Starts as many reads as the devices take.
-    pub(crate) fn start_reads(&mut self) {
-        while self.waiting.len() < IN_FLIGHT
-            && let Some(request) = self.queued.pop_front()
-        {
-            self.read(request);
+    /// How changed pages of an object are to come.
+    fn returns_of(&mut self, object: PortName) -> Returns {
+        let mount = self.file_of(object).map(|file| file.file_system);
+        let wants = mount.and_then(|mount| self.volume(mount).ok().map(|volume| volume.wants()));
+        match wants {
+            Some(Wants::Pages) => Returns::PageLists,
+            Some(Wants::Bytes) | None => Returns::Memory,
         }
     }
 
-    /// What is left of a request, to be started before all others.
-    pub(crate) fn put_back(&mut self, rest: ReadRequest) {
+    fn queue(&mut self, job: Job) {
+        self.queued.push_back(job);
+        self.start_jobs();
+    }
+
+    /// Starts as many jobs as the devices take.
+    pub(crate) fn start_jobs(&mut self) {
+        while self.waiting.len() < IN_FLIGHT
+            && let Some(job) = self.queued.pop_front()
+        {
+            self.start_job(job);
+        }
+    }
+
+    /// What is left of a job, to be started before all others.
+    pub(crate) fn put_back(&mut self, rest: Job) {
         self.queued.push_front(rest);
     }
 
@@ -281,10 +303,7 @@ impl FileServer {
             return;
         }
         self.answers.remove(&key(file));
-        let object = self.objects.get(&key(file)).copied();
-        let used =
-            |object| self.server.control(object).is_some() || self.handed_out.contains(&object);
-        if !object.is_some_and(used) {
+        if !self.is_known(file) {
             self.forget(file);
         }
     }
@@ -296,18 +315,84 @@ impl FileServer {
             self.handed_out.remove(&object);
             self.server.destroy_object(object);
         }
+        let hidden = self.hidden.remove(&key(file));
         if let Ok(volume) = self.volume(file.file_system) {
+            volume.forget(file.inode);
+            if let Some(name) = hidden {
+                let directory = volume.root();
+                // One that is gone already is what was wanted.
+                let _ = volume.remove(
+                    Name {
+                        directory,
+                        name: &name,
+                    },
+                    Removal::File,
+                );
+            }
+        }
+    }
+
+    /// Does the kernel know a file, by an answer or by its object?
+    fn is_known(&self, file: FileHandle) -> bool {
+        let object = self.objects.get(&key(file));
+        let used = |object: &PortName| {
+            self.server.control(*object).is_some() || self.handed_out.contains(object)
+        };
+        self.answers.contains_key(&key(file)) || object.is_some_and(used)
+    }
+
+    /// Before a name goes: if it is the last one of a file that the kernel knows, the file gets a hidden name, under which it lives
+    /// until the kernel forgets it. Whether that has taken the name away.
+    ///
+    /// # Errors
+    /// What the volume says.
+    pub(crate) fn hide(&mut self, mount: u32, at: Name<'_>) -> Result<bool> {
+        let found = self
+            .volume(mount)?
+            .lookup(at.directory, at.name)
+            .map_err(errno)?;
+        let file = FileHandle {
+            file_system: mount,
+            inode: found.inode,
+            generation: 0,
+        };
+        if found.kind == FileKind::Directory || found.links > 1 || !self.is_known(file) {
+            self.forget_if_unknown(file);
+            return Ok(false);
+        }
+        let volume = self.volume(mount)?;
+        let hidden = alloc::format!("{HIDDEN}{:x}", file.inode);
+        let to = Name {
+            directory: volume.root(),
+            name: &hidden,
+        };
+        match volume.rename(at, to) {
+            Ok(()) => {
+                self.hidden.insert(key(file), hidden);
+                Ok(true)
+            }
+            // On another file system of the host: it keeps what is open, and no name.
+            Err(Errno::EXDEV) => Ok(false),
+            Err(error) => Err(errno(error)),
+        }
+    }
+
+    /// A lookup of our own has made the volume keep something for a file.
+    fn forget_if_unknown(&mut self, file: FileHandle) {
+        if !self.is_known(file)
+            && let Ok(volume) = self.volume(file.file_system)
+        {
             volume.forget(file.inode);
         }
     }
 
-    /// A number for a read.
+    /// A number for a device request.
     pub(crate) fn next_token(&mut self) -> u64 {
         self.last_token += 1;
         self.last_token
     }
 
-    /// A read was started: its request waits for the answer on the read's reply port.
+    /// A device request was started: its job waits for the answer on the reply port.
     pub(crate) fn wait_for(&mut self, waiting: Waiting) {
         let Some(device) = self.device(waiting.mount) else {
             return;
@@ -318,15 +403,15 @@ impl FileServer {
             // A port just made is ours to add.
             let _ = self.server.add_port(port);
         }
-        if let Some((_, read)) = started
+        if let Some((_, request)) = started
             .into_iter()
             .find(|(token, _)| *token == waiting.token)
         {
-            self.waiting.insert(read.reply, waiting);
+            self.waiting.insert(request.reply, waiting);
         }
     }
 
-    /// The request whose answer has come on this reply port.
+    /// The job whose answer has come on this reply port.
     pub(crate) fn take_waiting(&mut self, port: PortName) -> Option<Waiting> {
         let waiting = self.waiting.remove(&port)?;
         if let Some(device) = self.device(waiting.mount) {

@@ -97,6 +97,84 @@ pub enum Request<'a> {
     Clunk {
         fid: Fid,
     },
+    /// Makes a file in the directory that `fid` names and opens it: `fid` is the file then.
+    Create {
+        fid: Fid,
+        name: &'a str,
+        flags: u32,
+        mode: u32,
+        group: u32,
+    },
+    SymbolicLink {
+        directory: Fid,
+        name: &'a str,
+        target: &'a str,
+        group: u32,
+    },
+    SetAttr {
+        fid: Fid,
+        changes: Changes,
+    },
+    Fsync {
+        fid: Fid,
+    },
+    Link {
+        directory: Fid,
+        fid: Fid,
+        name: &'a str,
+    },
+    MakeDirectory {
+        directory: Fid,
+        name: &'a str,
+        mode: u32,
+        group: u32,
+    },
+    Rename {
+        from: Fid,
+        from_name: &'a str,
+        to: Fid,
+        to_name: &'a str,
+    },
+    Unlink {
+        directory: Fid,
+        name: &'a str,
+        flags: u32,
+    },
+    /// The data follow the message; it is encoded without them.
+    Write {
+        fid: Fid,
+        offset: u64,
+        count: u32,
+    },
+}
+
+/// `Tunlinkat`'s flag for directories (`AT_REMOVEDIR`).
+pub const UNLINK_DIRECTORY: u32 = 0x200;
+
+/// What `Tsetattr` changes; the rest stays.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the fields carry the protocol's own names")]
+pub struct Changes {
+    pub mode: Option<u32>,
+    pub uid: Option<u32>,
+    pub gid: Option<u32>,
+    pub size: Option<u64>,
+    /// Seconds and nanoseconds.
+    pub accessed: Option<(u64, u64)>,
+    pub modified: Option<(u64, u64)>,
+}
+
+impl Changes {
+    /// `P9_SETATTR_*`: what is set, and that times are given and not the server's own.
+    fn valid(&self) -> u32 {
+        let bit = |set: bool, bits: u32| if set { bits } else { 0 };
+        bit(self.mode.is_some(), 0x1)
+            | bit(self.uid.is_some(), 0x2)
+            | bit(self.gid.is_some(), 0x4)
+            | bit(self.size.is_some(), 0x8)
+            | bit(self.accessed.is_some(), 0x10 | 0x80)
+            | bit(self.modified.is_some(), 0x20 | 0x100)
+    }
 }
 
 impl Request<'_> {
@@ -106,19 +184,28 @@ impl Request<'_> {
         match self {
             Self::StatFs { .. } => 8,
             Self::Open { .. } => 12,
+            Self::Create { .. } => 14,
+            Self::SymbolicLink { .. } => 16,
             Self::ReadLink { .. } => 22,
             Self::GetAttr { .. } => 24,
+            Self::SetAttr { .. } => 26,
             Self::ReadDir { .. } => 40,
+            Self::Fsync { .. } => 50,
+            Self::Link { .. } => 70,
+            Self::MakeDirectory { .. } => 72,
+            Self::Rename { .. } => 74,
+            Self::Unlink { .. } => 76,
             Self::Version { .. } => 100,
             Self::Attach { .. } => 104,
             Self::Flush { .. } => 108,
             Self::Walk { .. } => 110,
             Self::Read { .. } => 116,
+            Self::Write { .. } => 118,
             Self::Clunk { .. } => 120,
         }
     }
 
-    /// The whole T-message.
+    /// The whole T-message; of a write, what comes before the data.
     #[must_use]
     pub fn encode(&self, tag: u16) -> Vec<u8> {
         let mut out = Writer::new(self.kind(), tag);
@@ -161,6 +248,84 @@ impl Request<'_> {
             }
             Self::ReadLink { fid } | Self::StatFs { fid } | Self::Clunk { fid } => out.u32(fid),
             Self::Flush { tag } => out.u16(tag),
+            Self::Create {
+                fid,
+                name,
+                flags,
+                mode,
+                group,
+            } => {
+                out.u32(fid);
+                out.string(name);
+                out.u32(flags);
+                out.u32(mode);
+                out.u32(group);
+            }
+            Self::SymbolicLink {
+                directory,
+                name,
+                target,
+                group,
+            } => {
+                out.u32(directory);
+                out.string(name);
+                out.string(target);
+                out.u32(group);
+            }
+            Self::SetAttr { fid, changes } => {
+                out.u32(fid);
+                out.changes(&changes);
+            }
+            Self::Fsync { fid } => {
+                out.u32(fid);
+                out.u32(0); // attributes too
+            }
+            Self::Link {
+                directory,
+                fid,
+                name,
+            } => {
+                out.u32(directory);
+                out.u32(fid);
+                out.string(name);
+            }
+            Self::MakeDirectory {
+                directory,
+                name,
+                mode,
+                group,
+            } => {
+                out.u32(directory);
+                out.string(name);
+                out.u32(mode);
+                out.u32(group);
+            }
+            Self::Rename {
+                from,
+                from_name,
+                to,
+                to_name,
+            } => {
+                out.u32(from);
+                out.string(from_name);
+                out.u32(to);
+                out.string(to_name);
+            }
+            Self::Unlink {
+                directory,
+                name,
+                flags,
+            } => {
+                out.u32(directory);
+                out.string(name);
+                out.u32(flags);
+            }
+            Self::Write { fid, offset, count } => {
+                out.u32(fid);
+                out.u64(offset);
+                out.u32(count);
+                out.following = count;
+            }
         }
         out.finish()
     }
@@ -294,6 +459,16 @@ impl<'a> Reply<'a> {
         Ok(entries)
     }
 
+    /// `Rlcreate`, `Rmkdir`, `Rsymlink`: the new file's identity.
+    pub fn made(mut self) -> Result<Qid, ProtocolError> {
+        self.body.qid()
+    }
+
+    /// `Rwrite`: how many bytes were taken.
+    pub fn written(mut self) -> Result<u32, ProtocolError> {
+        self.body.u32()
+    }
+
     /// `Rreadlink`: the link's text.
     pub fn link(mut self) -> Result<String, ProtocolError> {
         Ok(self.body.string()?.into())
@@ -302,6 +477,8 @@ impl<'a> Reply<'a> {
 
 struct Writer {
     bytes: Vec<u8>,
+    /// Bytes of the message that are elsewhere.
+    following: u32,
 }
 
 impl Writer {
@@ -310,7 +487,24 @@ impl Writer {
         bytes.extend_from_slice(&[0; 4]);
         bytes.push(kind);
         bytes.extend_from_slice(&tag.to_le_bytes());
-        Self { bytes }
+        Self {
+            bytes,
+            following: 0,
+        }
+    }
+
+    fn changes(&mut self, changes: &Changes) {
+        self.u32(changes.valid());
+        self.u32(changes.mode.unwrap_or(0));
+        self.u32(changes.uid.unwrap_or(0));
+        self.u32(changes.gid.unwrap_or(0));
+        self.u64(changes.size.unwrap_or(0));
+        for (seconds, nanoseconds) in
+            [changes.accessed, changes.modified].map(Option::unwrap_or_default)
+        {
+            self.u64(seconds);
+            self.u64(nanoseconds);
+        }
     }
 
     fn u16(&mut self, value: u16) {
@@ -333,7 +527,7 @@ impl Writer {
     }
 
     fn finish(mut self) -> Vec<u8> {
-        let size = self.bytes.len() as u32;
+        let size = self.bytes.len() as u32 + self.following;
         self.bytes[..4].copy_from_slice(&size.to_le_bytes());
         self.bytes
     }
@@ -405,6 +599,34 @@ mod tests {
     fn version_request_has_the_bytes_of_the_specification() {
         let bytes = Request::Version { msize: 0x0010_0000 }.encode(NO_TAG);
         assert_eq!(bytes, b"\x15\0\0\0\x64\xff\xff\0\0\x10\0\x08\x009P2000.L");
+    }
+
+    #[test]
+    fn a_write_counts_the_data_that_follow() {
+        let bytes = Request::Write {
+            fid: 1,
+            offset: 2,
+            count: 0x100,
+        }
+        .encode(3);
+        assert_eq!(
+            bytes,
+            b"\x17\x01\0\0\x76\x03\0\x01\0\0\0\x02\0\0\0\0\0\0\0\0\x01\0\0"
+        );
+    }
+
+    #[test]
+    fn only_what_changes_is_marked() {
+        let changes = Changes {
+            size: Some(5),
+            modified: Some((7, 9)),
+            ..Changes::default()
+        };
+        let bytes = Request::SetAttr { fid: 1, changes }.encode(0);
+        assert_eq!(bytes.len(), HEADER + 4 + 4 + 12 + 8 + 32);
+        assert_eq!(bytes[11..15], 0x128u32.to_le_bytes());
+        assert_eq!(bytes[27..35], 5u64.to_le_bytes());
+        assert_eq!(bytes[51..59], 7u64.to_le_bytes());
     }
 
     #[test]

@@ -1,15 +1,18 @@
 //! A directory of the host, over 9P2000.L.
 //!
 //! Every file the kernel knows has a fid here; a regular file that was read has a second, open one, since 9P cannot walk
-//! from an open fid. `forget` gives both back. File data goes past this code: [`Transport::start_read`] hands a `Tread` to the
-//! device together with fresh frames.
+//! from an open fid, and one that was written a third. `forget` gives all back. File data goes past this code:
+//! [`Transport::start`] hands a `Tread` to the device together with fresh frames, a `Twrite` with those of a page list.
 
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 use bsd_sys::errno::Errno;
 
-use super::{Attributes, FileKind, Inode, PageRead, Volume};
+use super::{
+    Attributes, Changes, FileKind, Inode, Name, PageRead, PageSource, Progress, Removal, Volume,
+    Wants,
+};
 use crate::ninep::codec::{self, Fid, NO_TAG, ProtocolError, Qid, Reply, Request};
 use crate::ninep::errno::from_linux;
 
@@ -21,14 +24,25 @@ pub trait Transport {
     /// `EIO` when the device failed.
     fn call(&mut self, message: Vec<u8>, reply_capacity: u32) -> Result<Vec<u8>, Errno>;
 
-    /// Sends a `Tread` whose data is to land in fresh frames; completes later with `token`.
+    /// Sends a T-message whose R-message completes later with `token`.
     ///
     /// # Errors
     /// `EIO` when the device failed.
-    fn start_read(&mut self, message: Vec<u8>, length: u32, token: u64) -> Result<(), Errno>;
+    fn start(&mut self, message: Vec<u8>, data: Data, token: u64) -> Result<(), Errno>;
 
     /// The most bytes of data one request can carry.
     fn data_limit(&self) -> u32;
+}
+
+/// The data of a message that is started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Data {
+    /// None.
+    None,
+    /// So many bytes at most come, into fresh frames.
+    Read(u32),
+    /// So many bytes go, from a page list.
+    Write(PageSource, u32),
 }
 
 /// Bytes of a reply that is not file data.
@@ -43,6 +57,15 @@ const DIRECTORY_MINIMUM: u32 = 512;
 /// `O_RDONLY` in Linux's numbering, which `Tlopen` speaks.
 const LINUX_READ_ONLY: u32 = 0;
 
+/// `O_RDWR`.
+const LINUX_READ_WRITE: u32 = 2;
+
+/// `O_RDWR | O_EXCL`: `Tlcreate` adds `O_CREAT` itself.
+const LINUX_NEW: u32 = 0o202;
+
+/// The group of what is made; the host's own rules apply.
+const GROUP: u32 = 0;
+
 /// `O_DIRECTORY | O_RDONLY` in Linux's arm64-independent 9P numbering.
 const LINUX_DIRECTORY: u32 = 0o200_000;
 
@@ -51,7 +74,20 @@ const LINUX_DIRECTORY: u32 = 0o200_000;
 struct Node {
     fid: Fid,
     open: Option<Fid>,
+    /// Open for writing too.
+    write: Option<Fid>,
     kind: FileKind,
+}
+
+impl Node {
+    fn new(fid: Fid, kind: FileKind) -> Self {
+        Self {
+            fid,
+            open: None,
+            write: None,
+            kind,
+        }
+    }
 }
 
 /// A volume whose files are the host's.
@@ -101,14 +137,9 @@ impl<T: Transport> HostDirectory<T> {
             |reply| reply.attach(),
         )?;
         volume.root = qid.path;
-        volume.nodes.insert(
-            qid.path,
-            Node {
-                fid,
-                open: None,
-                kind: FileKind::Directory,
-            },
-        );
+        volume
+            .nodes
+            .insert(qid.path, Node::new(fid, FileKind::Directory));
         Ok(volume)
     }
 
@@ -117,7 +148,7 @@ impl<T: Transport> HostDirectory<T> {
         &mut self.transport
     }
 
-    /// How many fids are in use: two for each file that was read, one for any other.
+    /// How many fids are in use: one for each file that is known, one more if it was read, and one more if it was written.
     #[must_use]
     pub fn fids_in_use(&self) -> usize {
         self.next_fid as usize - 1 - self.free_fids.len()
@@ -198,15 +229,56 @@ impl<T: Transport> HostDirectory<T> {
         if let Some(open) = node.open {
             return Ok(open);
         }
-        let (fid, _) = self.walk(node.fid, &[])?;
-        if let Err(error) = self.call(&Request::Open { fid, flags }, |reply| reply.open()) {
-            self.clunk(fid);
-            return Err(error);
-        }
+        let fid = self.opened(node.fid, flags)?;
         if let Some(node) = self.nodes.get_mut(&file) {
             node.open = Some(fid);
         }
         Ok(fid)
+    }
+
+    /// The fid of a file that is open for writing, opening it first if need be.
+    fn write_fid(&mut self, file: Inode) -> Result<Fid, Errno> {
+        let node = self.node(file)?;
+        if let Some(write) = node.write {
+            return Ok(write);
+        }
+        let fid = self.opened(node.fid, LINUX_READ_WRITE)?;
+        if let Some(node) = self.nodes.get_mut(&file) {
+            node.write = Some(fid);
+        }
+        Ok(fid)
+    }
+
+    /// A new open fid for what `fid` names.
+    fn opened(&mut self, fid: Fid, flags: u32) -> Result<Fid, Errno> {
+        let (fid, _) = self.walk(fid, &[])?;
+        match self.call(&Request::Open { fid, flags }, |reply| reply.open()) {
+            Ok(_) => Ok(fid),
+            Err(error) => {
+                self.clunk(fid);
+                Err(error)
+            }
+        }
+    }
+
+    /// The fid of a directory.
+    fn directory(&self, directory: Inode) -> Result<Fid, Errno> {
+        let node = self.node(directory)?;
+        if node.kind == FileKind::Directory {
+            Ok(node.fid)
+        } else {
+            Err(Errno::ENOTDIR)
+        }
+    }
+
+    /// The regular file's node, or why it is none.
+    fn regular(&self, file: Inode) -> Result<&Node, Errno> {
+        let node = self.node(file)?;
+        match node.kind {
+            FileKind::Regular => Ok(node),
+            FileKind::Directory => Err(Errno::EISDIR),
+            FileKind::SymbolicLink | FileKind::Other => Err(Errno::EINVAL),
+        }
     }
 }
 
@@ -216,11 +288,8 @@ impl<T: Transport> Volume for HostDirectory<T> {
     }
 
     fn lookup(&mut self, directory: Inode, name: &str) -> Result<Attributes, Errno> {
-        let node = self.node(directory)?;
-        if node.kind != FileKind::Directory {
-            return Err(Errno::ENOTDIR);
-        }
-        let (fid, _) = self.walk(node.fid, &[name])?;
+        let directory = self.directory(directory)?;
+        let (fid, _) = self.walk(directory, &[name])?;
         let found = match self.call(&Request::GetAttr { fid }, |reply| reply.attributes()) {
             Ok(found) => attributes_of(&found),
             Err(error) => {
@@ -237,14 +306,7 @@ impl<T: Transport> Volume for HostDirectory<T> {
             // Not known, or its number was given to another kind of file.
             _ => {
                 self.forget(found.inode);
-                self.nodes.insert(
-                    found.inode,
-                    Node {
-                        fid,
-                        open: None,
-                        kind: found.kind,
-                    },
-                );
+                self.nodes.insert(found.inode, Node::new(fid, found.kind));
             }
         }
         Ok(found)
@@ -262,9 +324,7 @@ impl<T: Transport> Volume for HostDirectory<T> {
         from: u64,
         capacity: u32,
     ) -> Result<Vec<super::Entry>, Errno> {
-        if self.node(directory)?.kind != FileKind::Directory {
-            return Err(Errno::ENOTDIR);
-        }
+        self.directory(directory)?;
         let fid = self.open_fid(directory, LINUX_DIRECTORY)?;
         // Never less than a name needs: a server that cannot fit one answers as it does at the end.
         let count = capacity.clamp(DIRECTORY_MINIMUM, DIRECTORY_CAPACITY);
@@ -303,21 +363,16 @@ impl<T: Transport> Volume for HostDirectory<T> {
         length: u32,
         token: u64,
     ) -> Result<PageRead, Errno> {
-        match self.node(file)?.kind {
-            FileKind::Regular => {}
-            FileKind::Directory => return Err(Errno::EISDIR),
-            FileKind::SymbolicLink | FileKind::Other => return Err(Errno::EINVAL),
-        }
-        let fid = self.open_fid(file, LINUX_READ_ONLY)?;
+        let node = self.regular(file)?;
+        // A file that may only be written by now is read through the fid that writes it.
+        let fid = match node.write {
+            Some(write) => write,
+            None => self.open_fid(file, LINUX_READ_ONLY)?,
+        };
         let tag = self.take_tag();
-        let message = Request::Read {
-            fid,
-            offset,
-            count: length.min(self.data_limit),
-        }
-        .encode(tag);
-        self.transport
-            .start_read(message, length.min(self.data_limit), token)?;
+        let count = length.min(self.data_limit);
+        let message = Request::Read { fid, offset, count }.encode(tag);
+        self.transport.start(message, Data::Read(count), token)?;
         Ok(PageRead::Started)
     }
 
@@ -330,11 +385,155 @@ impl<T: Transport> Volume for HostDirectory<T> {
             return;
         }
         if let Some(node) = self.nodes.remove(&file) {
-            if let Some(open) = node.open {
-                self.clunk(open);
+            for fid in [node.open, node.write].into_iter().flatten() {
+                self.clunk(fid);
             }
             self.clunk(node.fid);
         }
+    }
+
+    fn wants(&self) -> Wants {
+        Wants::Pages
+    }
+
+    fn open_for_writing(&mut self, file: Inode) -> Result<(), Errno> {
+        self.regular(file)?;
+        self.write_fid(file).map(drop)
+    }
+
+    fn write_pages(
+        &mut self,
+        file: Inode,
+        offset: u64,
+        source: PageSource,
+        length: u32,
+        token: u64,
+    ) -> Result<(), Errno> {
+        let fid = self.write_fid(file)?;
+        let tag = self.take_tag();
+        let count = length.min(self.data_limit);
+        let message = Request::Write { fid, offset, count }.encode(tag);
+        self.transport
+            .start(message, Data::Write(source, count), token)
+    }
+
+    fn write_bytes(&mut self, _file: Inode, _offset: u64, _bytes: &[u8]) -> Result<(), Errno> {
+        Err(Errno::ENOTSUP)
+    }
+
+    fn synchronize(&mut self, file: Inode, token: u64) -> Result<Progress, Errno> {
+        // What was never opened for writing has nothing to lose.
+        let Some(fid) = self.node(file)?.write else {
+            return Ok(Progress::Done);
+        };
+        let tag = self.take_tag();
+        let message = Request::Fsync { fid }.encode(tag);
+        self.transport.start(message, Data::None, token)?;
+        Ok(Progress::Started)
+    }
+
+    fn create(&mut self, at: Name<'_>, permissions: u32) -> Result<Attributes, Errno> {
+        let directory = self.directory(at.directory)?;
+        let (fid, _) = self.walk(directory, &[])?;
+        let request = Request::Create {
+            fid,
+            name: at.name,
+            flags: LINUX_NEW,
+            mode: permissions,
+            group: GROUP,
+        };
+        if let Err(error) = self.call(&request, |reply| reply.made()) {
+            self.clunk(fid);
+            return Err(error);
+        }
+        let found = match self.lookup(at.directory, at.name) {
+            Ok(found) => found,
+            Err(error) => {
+                self.clunk(fid);
+                return Err(error);
+            }
+        };
+        // The fid that made the file is open for writing, whatever its permissions.
+        let old = self
+            .nodes
+            .get_mut(&found.inode)
+            .and_then(|node| node.write.replace(fid));
+        if let Some(old) = old {
+            self.clunk(old);
+        }
+        Ok(found)
+    }
+
+    fn make_directory(&mut self, at: Name<'_>, permissions: u32) -> Result<Attributes, Errno> {
+        let directory = self.directory(at.directory)?;
+        let request = Request::MakeDirectory {
+            directory,
+            name: at.name,
+            mode: permissions,
+            group: GROUP,
+        };
+        self.call(&request, |reply| reply.made())?;
+        self.lookup(at.directory, at.name)
+    }
+
+    fn make_symbolic_link(&mut self, at: Name<'_>, target: &str) -> Result<Attributes, Errno> {
+        let directory = self.directory(at.directory)?;
+        let request = Request::SymbolicLink {
+            directory,
+            name: at.name,
+            target,
+            group: GROUP,
+        };
+        self.call(&request, |reply| reply.made())?;
+        self.lookup(at.directory, at.name)
+    }
+
+    fn link(&mut self, file: Inode, at: Name<'_>) -> Result<Attributes, Errno> {
+        let directory = self.directory(at.directory)?;
+        let fid = self.node(file)?.fid;
+        let request = Request::Link {
+            directory,
+            fid,
+            name: at.name,
+        };
+        self.call(&request, |_| Ok(()))?;
+        self.attributes(file)
+    }
+
+    fn rename(&mut self, from: Name<'_>, to: Name<'_>) -> Result<(), Errno> {
+        let request = Request::Rename {
+            from: self.directory(from.directory)?,
+            from_name: from.name,
+            to: self.directory(to.directory)?,
+            to_name: to.name,
+        };
+        self.call(&request, |_| Ok(()))
+    }
+
+    fn remove(&mut self, at: Name<'_>, kind: Removal) -> Result<(), Errno> {
+        let request = Request::Unlink {
+            directory: self.directory(at.directory)?,
+            name: at.name,
+            flags: match kind {
+                Removal::Directory => codec::UNLINK_DIRECTORY,
+                Removal::File => 0,
+            },
+        };
+        self.call(&request, |_| Ok(()))
+    }
+
+    fn change(&mut self, file: Inode, changes: &Changes) -> Result<Attributes, Errno> {
+        let fid = self.node(file)?.fid;
+        let changes = codec::Changes {
+            mode: changes.permissions,
+            uid: changes.uid,
+            gid: changes.gid,
+            size: changes.size,
+            accessed: changes.accessed,
+            modified: changes.modified,
+        };
+        self.call(&Request::SetAttr { fid, changes }, |_| Ok(()))?;
+        self.attributes(file)
     }
 }
 

@@ -1,7 +1,8 @@
-//! A volume in memory: files that are given once and then only read.
+//! A volume in memory: files that live as long as the server.
 //!
 //! The boot archive's files are served from here when the server is asked for them by name, through the very same path as a
-//! host's file; figures that must repeat use it, since it depends on no host.
+//! host's file, and `/tmp` is such a volume. Figures that must repeat use it, since it depends on no host. A file without a name goes
+//! when the kernel forgets it; there is no clock, so times are those that were set.
 
 use alloc::borrow::ToOwned;
 use alloc::collections::BTreeMap;
@@ -9,20 +10,41 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use bsd_sys::errno::Errno;
 
-use super::{Attributes, Entry, FileKind, Inode, PageRead, Volume};
+use super::{
+    Attributes, Changes, Entry, FileKind, Inode, Name, PageRead, PageSource, Progress, Removal,
+    Volume, Wants,
+};
 
 /// What an inode is.
 #[derive(Debug)]
 enum Content {
     File(Vec<u8>),
     Directory(BTreeMap<String, Inode>),
+    Link(String),
+}
+
+#[derive(Debug)]
+struct Node {
+    content: Content,
+    permissions: u32,
+    uid: u32,
+    gid: u32,
+    /// Names it has.
+    names: u32,
+    accessed: (u64, u64),
+    modified: (u64, u64),
 }
 
 /// Files in memory, under one root directory.
 #[derive(Debug)]
 pub struct RamVolume {
-    /// Indexed by inode number less one; inode 1 is the root.
-    nodes: Vec<Content>,
+    /// Numbers are not used again: a handle of a file that has gone names nothing.
+    nodes: BTreeMap<Inode, Node>,
+    next: Inode,
+    /// Bytes of all files.
+    used: u64,
+    /// The most there may be.
+    capacity: u64,
 }
 
 /// The root's number.
@@ -31,15 +53,29 @@ const ROOT: Inode = 1;
 /// The most bytes of one read: any amount would do, this bounds the copy.
 const READ_LIMIT: u32 = 1 << 20;
 
+/// Bytes that files may have in all, unless another number is given.
+const CAPACITY: u64 = 1 << 30;
+
 impl Default for RamVolume {
     fn default() -> Self {
-        Self {
-            nodes: alloc::vec![Content::Directory(BTreeMap::new())],
-        }
+        Self::with_capacity(CAPACITY)
     }
 }
 
 impl RamVolume {
+    /// An empty volume whose files may have so many bytes in all.
+    #[must_use]
+    pub fn with_capacity(capacity: u64) -> Self {
+        let mut volume = Self {
+            nodes: BTreeMap::new(),
+            next: ROOT,
+            used: 0,
+            capacity,
+        };
+        volume.add(Content::Directory(BTreeMap::new()), 0o777, 1);
+        volume
+    }
+
     /// Adds a file at `path`, making the directories on the way.
     ///
     /// # Errors
@@ -51,46 +87,123 @@ impl RamVolume {
         for name in names {
             directory = match self.names(directory)?.get(name) {
                 Some(&inode) => inode,
-                None => self.link(directory, name, Content::Directory(BTreeMap::new()))?,
+                None => {
+                    let at = Name { directory, name };
+                    self.make(at, Content::Directory(BTreeMap::new()), 0o755)?
+                }
             };
         }
-        if self.names(directory)?.contains_key(last) {
-            return Err(Errno::EEXIST);
-        }
-        self.link(directory, last, Content::File(bytes))
+        self.used += bytes.len() as u64;
+        let at = Name {
+            directory,
+            name: last,
+        };
+        self.make(at, Content::File(bytes), 0o755)
     }
 
-    fn link(&mut self, directory: Inode, name: &str, content: Content) -> Result<Inode, Errno> {
-        self.names(directory)?;
-        self.nodes.push(content);
-        let inode = self.nodes.len() as Inode;
-        if let Some(Content::Directory(names)) = self.nodes.get_mut(directory as usize - 1) {
-            names.insert(name.to_owned(), inode);
+    fn add(&mut self, content: Content, permissions: u32, names: u32) -> Inode {
+        let inode = self.next;
+        self.next += 1;
+        let node = Node {
+            content,
+            permissions,
+            uid: 0,
+            gid: 0,
+            names,
+            accessed: (0, 0),
+            modified: (0, 0),
+        };
+        self.nodes.insert(inode, node);
+        inode
+    }
+
+    /// Makes a file under a name that must be free.
+    fn make(&mut self, at: Name<'_>, content: Content, permissions: u32) -> Result<Inode, Errno> {
+        if self.names(at.directory)?.contains_key(at.name) {
+            return Err(Errno::EEXIST);
         }
+        let inode = self.add(content, permissions & 0o7777, 1);
+        self.names_mut(at.directory)?
+            .insert(at.name.to_owned(), inode);
         Ok(inode)
     }
 
-    fn content(&self, inode: Inode) -> Result<&Content, Errno> {
-        let index = usize::try_from(inode)
-            .ok()
-            .and_then(|number| number.checked_sub(1));
-        index
-            .and_then(|index| self.nodes.get(index))
-            .ok_or(Errno::ESTALE)
+    fn node(&self, inode: Inode) -> Result<&Node, Errno> {
+        self.nodes.get(&inode).ok_or(Errno::ESTALE)
+    }
+
+    fn node_mut(&mut self, inode: Inode) -> Result<&mut Node, Errno> {
+        self.nodes.get_mut(&inode).ok_or(Errno::ESTALE)
     }
 
     fn names(&self, inode: Inode) -> Result<&BTreeMap<String, Inode>, Errno> {
-        match self.content(inode)? {
+        match &self.node(inode)?.content {
             Content::Directory(names) => Ok(names),
-            Content::File(_) => Err(Errno::ENOTDIR),
+            Content::File(_) | Content::Link(_) => Err(Errno::ENOTDIR),
         }
     }
 
+    fn names_mut(&mut self, inode: Inode) -> Result<&mut BTreeMap<String, Inode>, Errno> {
+        match &mut self.node_mut(inode)?.content {
+            Content::Directory(names) => Ok(names),
+            Content::File(_) | Content::Link(_) => Err(Errno::ENOTDIR),
+        }
+    }
+
+    fn found(&self, at: Name<'_>) -> Result<Inode, Errno> {
+        self.names(at.directory)?
+            .get(at.name)
+            .copied()
+            .ok_or(Errno::ENOENT)
+    }
+
     fn kind(&self, inode: Inode) -> Result<FileKind, Errno> {
-        Ok(match self.content(inode)? {
+        Ok(match self.node(inode)?.content {
             Content::File(_) => FileKind::Regular,
             Content::Directory(_) => FileKind::Directory,
+            Content::Link(_) => FileKind::SymbolicLink,
         })
+    }
+
+    /// Whether `inode` is `directory` or below it. A list and not the stack: directories may be nested at will.
+    fn is_within(&self, inode: Inode, directory: Inode) -> bool {
+        let mut open = alloc::vec![directory];
+        while let Some(at) = open.pop() {
+            if at == inode {
+                return true;
+            }
+            if let Ok(names) = self.names(at) {
+                open.extend(names.values());
+            }
+        }
+        false
+    }
+
+    /// A name was taken away.
+    fn unname(&mut self, inode: Inode) -> Result<(), Errno> {
+        let node = self.node_mut(inode)?;
+        node.names = node.names.saturating_sub(1);
+        Ok(())
+    }
+
+    /// Gives a file another length.
+    fn resize(&mut self, file: Inode, size: u64) -> Result<(), Errno> {
+        let (used, capacity) = (self.used, self.capacity);
+        let Content::File(bytes) = &mut self.node_mut(file)?.content else {
+            return Err(Errno::EISDIR);
+        };
+        let old = bytes.len() as u64;
+        let all = used - old;
+        if size > capacity.saturating_sub(all) {
+            return Err(Errno::ENOSPC);
+        }
+        let length = usize::try_from(size).map_err(|_| Errno::EFBIG)?;
+        bytes
+            .try_reserve(length.saturating_sub(bytes.len()))
+            .map_err(|_| Errno::ENOSPC)?;
+        bytes.resize(length, 0);
+        self.used = all + size;
+        Ok(())
     }
 }
 
@@ -100,27 +213,29 @@ impl Volume for RamVolume {
     }
 
     fn lookup(&mut self, directory: Inode, name: &str) -> Result<Attributes, Errno> {
-        let inode = *self.names(directory)?.get(name).ok_or(Errno::ENOENT)?;
+        let inode = self.found(Name { directory, name })?;
         self.attributes(inode)
     }
 
     fn attributes(&mut self, file: Inode) -> Result<Attributes, Errno> {
-        let (size, links) = match self.content(file)? {
-            Content::File(bytes) => (bytes.len() as u64, 1),
-            Content::Directory(names) => (names.len() as u64, 2),
+        let node = self.node(file)?;
+        let (size, links) = match &node.content {
+            Content::File(bytes) => (bytes.len(), node.names),
+            Content::Directory(names) => (names.len(), 2),
+            Content::Link(target) => (target.len(), node.names),
         };
         Ok(Attributes {
             inode: file,
             kind: self.kind(file)?,
-            permissions: 0o555,
-            uid: 0,
-            gid: 0,
+            permissions: node.permissions,
+            uid: node.uid,
+            gid: node.gid,
             links,
-            size,
-            blocks: size.div_ceil(512),
-            accessed: (0, 0),
-            modified: (0, 0),
-            changed: (0, 0),
+            size: size as u64,
+            blocks: (size as u64).div_ceil(512),
+            accessed: node.accessed,
+            modified: node.modified,
+            changed: node.modified,
             version: 0,
         })
     }
@@ -155,8 +270,10 @@ impl Volume for RamVolume {
     }
 
     fn read_link(&mut self, link: Inode) -> Result<String, Errno> {
-        self.content(link)?;
-        Err(Errno::EINVAL)
+        match &self.node(link)?.content {
+            Content::Link(target) => Ok(target.clone()),
+            Content::File(_) | Content::Directory(_) => Err(Errno::EINVAL),
+        }
     }
 
     fn read_pages(
@@ -166,7 +283,7 @@ impl Volume for RamVolume {
         length: u32,
         _token: u64,
     ) -> Result<PageRead, Errno> {
-        let Content::File(bytes) = self.content(file)? else {
+        let Content::File(bytes) = &self.node(file)?.content else {
             return Err(Errno::EISDIR);
         };
         let start = usize::try_from(offset)
@@ -182,7 +299,134 @@ impl Volume for RamVolume {
         READ_LIMIT
     }
 
-    fn forget(&mut self, _file: Inode) {}
+    fn forget(&mut self, file: Inode) {
+        let nameless = self.nodes.get(&file).is_some_and(|node| node.names == 0);
+        if nameless && let Some(node) = self.nodes.remove(&file) {
+            if let Content::File(bytes) = node.content {
+                self.used -= bytes.len() as u64;
+            }
+        }
+    }
+
+    fn wants(&self) -> Wants {
+        Wants::Bytes
+    }
+
+    fn open_for_writing(&mut self, file: Inode) -> Result<(), Errno> {
+        match self.kind(file)? {
+            FileKind::Regular => Ok(()),
+            FileKind::Directory => Err(Errno::EISDIR),
+            FileKind::SymbolicLink | FileKind::Other => Err(Errno::EINVAL),
+        }
+    }
+
+    fn write_pages(
+        &mut self,
+        _file: Inode,
+        _offset: u64,
+        _source: PageSource,
+        _length: u32,
+        _token: u64,
+    ) -> Result<(), Errno> {
+        Err(Errno::ENOTSUP)
+    }
+
+    fn write_bytes(&mut self, file: Inode, offset: u64, new: &[u8]) -> Result<(), Errno> {
+        let end = offset.checked_add(new.len() as u64).ok_or(Errno::EFBIG)?;
+        if end > self.attributes(file)?.size {
+            self.resize(file, end)?;
+        }
+        if let Content::File(bytes) = &mut self.node_mut(file)?.content {
+            // The file is at least this long: it was made so.
+            bytes[offset as usize..end as usize].copy_from_slice(new);
+        }
+        Ok(())
+    }
+
+    fn synchronize(&mut self, file: Inode, _token: u64) -> Result<Progress, Errno> {
+        self.node(file).map(|_| Progress::Done)
+    }
+
+    fn create(&mut self, at: Name<'_>, permissions: u32) -> Result<Attributes, Errno> {
+        let inode = self.make(at, Content::File(Vec::new()), permissions)?;
+        self.attributes(inode)
+    }
+
+    fn make_directory(&mut self, at: Name<'_>, permissions: u32) -> Result<Attributes, Errno> {
+        let inode = self.make(at, Content::Directory(BTreeMap::new()), permissions)?;
+        self.attributes(inode)
+    }
+
+    fn make_symbolic_link(&mut self, at: Name<'_>, target: &str) -> Result<Attributes, Errno> {
+        let inode = self.make(at, Content::Link(target.to_owned()), 0o777)?;
+        self.attributes(inode)
+    }
+
+    fn link(&mut self, file: Inode, at: Name<'_>) -> Result<Attributes, Errno> {
+        if self.kind(file)? == FileKind::Directory {
+            return Err(Errno::EPERM);
+        }
+        if self.names(at.directory)?.contains_key(at.name) {
+            return Err(Errno::EEXIST);
+        }
+        self.names_mut(at.directory)?
+            .insert(at.name.to_owned(), file);
+        self.node_mut(file)?.names += 1;
+        self.attributes(file)
+    }
+
+    fn rename(&mut self, from: Name<'_>, to: Name<'_>) -> Result<(), Errno> {
+        let moved = self.found(from)?;
+        if self.is_within(to.directory, moved) {
+            return Err(Errno::EINVAL);
+        }
+        match self.found(to) {
+            Ok(present) if present == moved => return Ok(()),
+            Ok(present) => {
+                let kind = match (self.kind(moved)?, self.kind(present)?) {
+                    (FileKind::Directory, FileKind::Directory) => Removal::Directory,
+                    (FileKind::Directory, _) => return Err(Errno::ENOTDIR),
+                    (_, FileKind::Directory) => return Err(Errno::EISDIR),
+                    _ => Removal::File,
+                };
+                self.remove(to, kind)?;
+            }
+            Err(Errno::ENOENT) => {}
+            Err(error) => return Err(error),
+        }
+        self.names_mut(to.directory)?
+            .insert(to.name.to_owned(), moved);
+        self.names_mut(from.directory)?.remove(from.name);
+        Ok(())
+    }
+
+    fn remove(&mut self, at: Name<'_>, kind: Removal) -> Result<(), Errno> {
+        let inode = self.found(at)?;
+        match (kind, &self.node(inode)?.content) {
+            (Removal::Directory, Content::Directory(names)) if names.is_empty() => {}
+            (Removal::Directory, Content::Directory(_)) => return Err(Errno::ENOTEMPTY),
+            (Removal::Directory, _) => return Err(Errno::ENOTDIR),
+            (Removal::File, Content::Directory(_)) => return Err(Errno::EPERM),
+            (Removal::File, _) => {}
+        }
+        self.names_mut(at.directory)?.remove(at.name);
+        self.unname(inode)
+    }
+
+    fn change(&mut self, file: Inode, changes: &Changes) -> Result<Attributes, Errno> {
+        if let Some(size) = changes.size {
+            self.resize(file, size)?;
+        }
+        let node = self.node_mut(file)?;
+        node.permissions = changes
+            .permissions
+            .map_or(node.permissions, |bits| bits & 0o7777);
+        node.uid = changes.uid.unwrap_or(node.uid);
+        node.gid = changes.gid.unwrap_or(node.gid);
+        node.accessed = changes.accessed.unwrap_or(node.accessed);
+        node.modified = changes.modified.unwrap_or(node.modified);
+        self.attributes(file)
+    }
 }
 
 #[cfg(test)]
@@ -250,5 +494,65 @@ mod tests {
         );
         let cat = volume.lookup(2, "cat").unwrap().inode;
         assert_eq!(volume.lookup(cat, "x").unwrap_err(), Errno::ENOTDIR);
+    }
+    #[test]
+    fn a_file_without_a_name_lives_until_it_is_forgotten() {
+        let mut volume = RamVolume::with_capacity(100);
+        let at = Name {
+            directory: ROOT,
+            name: "f",
+        };
+        let file = volume.create(at, 0o644).unwrap().inode;
+        volume.write_bytes(file, 90, b"0123456789").unwrap();
+        assert_eq!(
+            volume.write_bytes(file, 91, b"0123456789"),
+            Err(Errno::ENOSPC)
+        );
+        volume.remove(at, Removal::File).unwrap();
+        assert_eq!(volume.attributes(file).unwrap().links, 0);
+        assert_eq!(volume.lookup(ROOT, "f").unwrap_err(), Errno::ENOENT);
+        volume.forget(file);
+        assert_eq!(volume.attributes(file).unwrap_err(), Errno::ESTALE);
+        let again = volume.create(at, 0o644).unwrap().inode;
+        assert_ne!(again, file);
+        volume.write_bytes(again, 0, &[1; 100]).unwrap();
+    }
+
+    #[test]
+    fn names_are_moved_and_linked() {
+        let mut volume = volume();
+        let bin = volume.lookup(ROOT, "bin").unwrap().inode;
+        let name = |directory, name| Name { directory, name };
+        let cat = volume.lookup(bin, "cat").unwrap().inode;
+        volume.link(cat, name(ROOT, "kitty")).unwrap();
+        assert_eq!(volume.attributes(cat).unwrap().links, 2);
+        volume.rename(name(ROOT, "kitty"), name(bin, "ls")).unwrap();
+        assert_eq!(volume.lookup(bin, "ls").unwrap().inode, cat);
+        assert_eq!(volume.lookup(ROOT, "kitty").unwrap_err(), Errno::ENOENT);
+        let inner = volume
+            .make_directory(name(bin, "inner"), 0o755)
+            .unwrap()
+            .inode;
+        assert_eq!(
+            volume.rename(name(ROOT, "bin"), name(inner, "x")),
+            Err(Errno::EINVAL)
+        );
+        assert_eq!(
+            volume.remove(name(ROOT, "bin"), Removal::Directory),
+            Err(Errno::ENOTEMPTY)
+        );
+        assert_eq!(
+            volume.remove(name(ROOT, "bin"), Removal::File),
+            Err(Errno::EPERM)
+        );
+        assert_eq!(
+            volume.rename(name(bin, "inner"), name(bin, "ls")),
+            Err(Errno::ENOTDIR)
+        );
+        let link = volume
+            .make_symbolic_link(name(ROOT, "l"), "bin/cat")
+            .unwrap()
+            .inode;
+        assert_eq!(volume.read_link(link).unwrap(), "bin/cat");
     }
 }

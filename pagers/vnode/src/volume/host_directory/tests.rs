@@ -8,6 +8,7 @@ use alloc::vec;
 struct FakeServer {
     fids: BTreeMap<Fid, (u64, bool)>,
     started: Vec<(u64, u32)>,
+    written: Vec<(PageSource, u32, u32)>,
     lie_about_version: bool,
 }
 
@@ -107,7 +108,23 @@ impl Transport for FakeServer {
         Ok(reply)
     }
 
-    fn start_read(&mut self, message: Vec<u8>, length: u32, token: u64) -> Result<(), Errno> {
+    fn start(&mut self, message: Vec<u8>, data: Data, token: u64) -> Result<(), Errno> {
+        let length = match data {
+            Data::Read(length) => length,
+            Data::Write(source, length) => {
+                assert_eq!(message[4], 118);
+                assert!(
+                    self.fids[&word(&message, 7)].1,
+                    "write to a fid that is not open"
+                );
+                self.written.push((source, word(&message, 19), length));
+                return Ok(());
+            }
+            Data::None => {
+                assert_eq!(message[4], 50);
+                return Ok(());
+            }
+        };
         assert_eq!(message[4], 116);
         assert!(
             self.fids[&word(&message, 7)].1,
@@ -211,4 +228,28 @@ fn the_root_survives_being_forgotten() {
     let mut volume = HostDirectory::attach(FakeServer::default(), 0).unwrap();
     volume.forget(volume.root());
     assert!(volume.lookup(volume.root(), "file").is_ok());
+}
+
+#[test]
+fn a_write_opens_a_fid_of_its_own_and_goes_as_large_as_the_device_takes() {
+    let mut volume = HostDirectory::attach(FakeServer::default(), 0).unwrap();
+    let before = volume.fids_in_use();
+    let file = volume.lookup(1, "file").unwrap().inode;
+    assert_eq!(volume.synchronize(file, 1), Ok(Progress::Done));
+    volume.open_for_writing(file).unwrap();
+    let source = PageSource {
+        list: mach::PortName(7),
+        offset: 4096,
+    };
+    volume.write_pages(file, 0, source, 100, 2).unwrap();
+    volume.write_pages(file, 0, source, 1 << 20, 3).unwrap();
+    let limit = volume.read_limit();
+    assert_eq!(
+        volume.transport().written,
+        [(source, 100, 100), (source, limit, limit)]
+    );
+    assert_eq!(volume.synchronize(file, 4), Ok(Progress::Started));
+    assert_eq!(volume.fids_in_use(), before + 2);
+    volume.forget(file);
+    assert_eq!(volume.fids_in_use(), before);
 }
