@@ -17,6 +17,7 @@ use crate::image;
 use crate::layout::{self, Program};
 use crate::machine::{BootFiles, PageSize};
 use crate::progress::{self, Stopwatch};
+use crate::sign;
 use crate::symbols;
 use crate::toolchain::Toolchain;
 use crate::workspace::{Role, Workspace};
@@ -160,14 +161,17 @@ impl<'a> Builder<'a> {
             })?;
             let archived =
                 owner.archived.contains(&name) || self.archiving.contains(&name.as_str());
-            Some(Program {
-                name,
+            let directory = self.workspace.root.join(&owner.directory);
+            let program = |entitlements| Program {
+                name: name.clone(),
                 package: owner.directory.clone(),
                 file,
                 archived,
-            })
+                entitlements,
+            };
+            Some(sign::entitlements_of(&directory, &name).map(program))
         };
-        Ok(built.into_iter().filter_map(program).collect())
+        built.into_iter().filter_map(program).collect()
     }
 
     fn cargo_build(&self) -> Command {

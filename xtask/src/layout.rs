@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 
 use crate::image;
+use crate::sign::{self, variants};
 use crate::workspace::PLUGINS;
 
 /// A program as it comes from the compiler.
@@ -24,6 +25,8 @@ pub(crate) struct Program {
     pub(crate) file: PathBuf,
     /// Whether its package asks for it to be in the boot archive.
     pub(crate) archived: bool,
+    /// What it is entitled to: a property list in XML.
+    pub(crate) entitlements: Option<Vec<u8>>,
 }
 
 /// Directories that are there even when nothing is in them.
@@ -71,7 +74,7 @@ pub(crate) fn archive_files(programs: &[Program]) -> Result<BTreeMap<String, Vec
             if path == "bin/recovery" && has_recovery && program.name != "recovery" {
                 continue;
             }
-            files.insert(path, stripped(program)?);
+            files.insert(path, installed(program)?);
         }
     }
     Ok(files)
@@ -104,10 +107,13 @@ pub(crate) fn lay_out_root(root: &Path, programs: &[Program], files: &Path) -> R
         collect(files, files, &mut wanted)?;
     }
     for program in programs {
-        wanted.insert(
-            root_path(&program.name, &program.package),
-            stripped(program)?,
-        );
+        let path = root_path(&program.name, &program.package);
+        if program.name == variants::PROGRAM {
+            for (name, bytes) in variants::of(&stripped(program)?)? {
+                wanted.insert(root_path(name, &program.package), bytes);
+            }
+        }
+        wanted.insert(path, installed(program)?);
     }
     for directory in DIRECTORIES {
         fs::create_dir_all(root.join(directory))?;
@@ -146,6 +152,11 @@ fn collect(base: &Path, directory: &Path, files: &mut BTreeMap<String, Vec<u8>>)
     Ok(())
 }
 
+/// What the guest gets of a program.
+fn installed(program: &Program) -> Result<Vec<u8>> {
+    sign::installed(program, &stripped(program)?)
+}
+
 fn stripped(program: &Program) -> Result<Vec<u8>> {
     let bytes =
         fs::read(&program.file).with_context(|| format!("reading {}", program.file.display()))?;
@@ -180,6 +191,7 @@ mod tests {
             package: package.into(),
             file,
             archived,
+            entitlements: None,
         }
     }
 

@@ -1,6 +1,6 @@
 //! `cargo xtask`: the one command that builds, boots, tests and checks Pagoda.
 //!
-//! Each subcommand is a file of its own (`qemu`, `setup`, `test`, `bench`, `check`, `new_pager`, `graph`, `xnu`); the other modules are the
+//! Each subcommand is a file of its own (`qemu`, `setup`, `test`, `bench`, `check`, `new_pager`, `sign`, `graph`, `xnu`); the other modules are the
 //! parts they share:
 //!
 //! | module | what it knows |
@@ -31,6 +31,7 @@ mod process;
 mod progress;
 mod qemu;
 mod setup;
+mod sign;
 mod symbols;
 mod terminal;
 mod test;
@@ -69,6 +70,8 @@ enum Command {
     Check(check::Arguments),
     /// Make a crate of a pager that builds, runs and passes its tests
     NewPager(new_pager::Arguments),
+    /// Sign a program, so that the guest runs it, or show its signature
+    Sign(sign::Arguments),
     /// Draw the crate graph into docs/
     Graph(graph::Arguments),
     /// Show which of XNU's functions have a counterpart here
@@ -84,6 +87,7 @@ fn main() -> ExitCode {
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::NewPager(arguments) => new_pager::run(&arguments),
+        Command::Sign(arguments) => sign::run(&arguments),
         Command::Graph(arguments) => graph::run(&arguments),
         Command::Xnu(arguments) => xnu::run(&arguments),
         Command::Setup(arguments) => setup::run(&arguments),
