@@ -9,6 +9,16 @@ pub const PIDTBSDINFO: i32 = 3;
 /// `PROC_PIDTASKINFO`.
 pub const PIDTASKINFO: i32 = 4;
 
+/// `PROC_PIDREGIONPATHINFO`: the file mapped at an address.
+pub const PIDREGIONPATHINFO: i32 = 8;
+
+/// Bytes of `struct proc_regionwithpathinfo`.
+pub const REGION_PATH_INFO_SIZE: usize = REGION_PATH_OFFSET + crate::limits::PATH_MAX;
+/// Where the path begins in it: behind `struct proc_regioninfo` and `struct vnode_info`.
+pub const REGION_PATH_OFFSET: usize = REGION_INFO_SIZE + 152;
+/// Bytes of `struct proc_regioninfo`.
+pub const REGION_INFO_SIZE: usize = 96;
+
 /// Status: runnable.
 pub const SRUN: u32 = 2;
 /// Status: stopped.
@@ -118,6 +128,8 @@ pub struct TaskInfo {
     pub pageins: i32,
     /// Threads.
     pub threads: i32,
+    /// Threads that run or could.
+    pub running: i32,
 }
 
 impl TaskInfo {
@@ -133,7 +145,12 @@ impl TaskInfo {
         ] {
             out[at..at + 8].copy_from_slice(&value.to_le_bytes());
         }
-        for (at, value) in [(52, self.faults), (56, self.pageins), (84, self.threads)] {
+        for (at, value) in [
+            (52, self.faults),
+            (56, self.pageins),
+            (84, self.threads),
+            (88, self.running),
+        ] {
             out[at..at + 4].copy_from_slice(&value.to_le_bytes());
         }
         out
@@ -154,6 +171,7 @@ impl TaskInfo {
             faults: word(52) as i32,
             pageins: word(56) as i32,
             threads: word(84) as i32,
+            running: word(88) as i32,
         }
     }
 }
@@ -175,6 +193,7 @@ mod tests {
             faults: 5,
             pageins: 6,
             threads: 7,
+            running: 8,
         };
         assert_eq!(TaskInfo::from_bytes(&task.to_bytes()), task);
     }

@@ -1,4 +1,4 @@
-//! Files and directories by name.
+//! Files and directories by name: [`File`], attributes, lists of names; what changes them is in [`change`].
 
 use crate::io::{self, Result};
 use crate::syscall;
@@ -9,6 +9,13 @@ use bsd_sys::fcntl::OpenFlags;
 use bsd_sys::stat::{STAT_SIZE, Stat};
 use bsd_sys::syscall as number;
 use bsd_sys::{Errno, dirent};
+
+mod change;
+
+pub use change::{
+    Times, hard_link, make_directory, remove_directory, remove_file, rename, set_mode, set_size,
+    set_times, symbolic_link,
+};
 
 /// An open file; dropping closes it.
 #[derive(Debug)]

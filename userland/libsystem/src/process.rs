@@ -7,7 +7,11 @@ use alloc::ffi::CString;
 use alloc::string::String;
 use alloc::vec::Vec;
 use bsd_sys::Errno;
-use bsd_sys::proc_info::{self, BSD_INFO_SIZE, BsdInfo, TASK_INFO_SIZE, TaskInfo};
+use bsd_sys::proc_info::{
+    self, BSD_INFO_SIZE, BsdInfo, REGION_PATH_INFO_SIZE, REGION_PATH_OFFSET, TASK_INFO_SIZE,
+    TaskInfo,
+};
+use bsd_sys::resource::Rusage;
 use bsd_sys::signal::Signal;
 use bsd_sys::syscall as number;
 use bsd_sys::wait::WaitStatus;
@@ -158,6 +162,40 @@ pub fn wait_for(child: i32) -> Result<WaitStatus> {
         .ok_or(Errno::ECHILD)
 }
 
+/// Waits until this child has ended, and tells what it used.
+///
+/// # Errors
+/// The kernel's.
+#[doc(alias = "wait4")]
+pub fn wait_with_usage(child: i32) -> Result<(WaitStatus, Rusage)> {
+    let (mut status, mut usage) = (0i32, [0; Rusage::SIZE]);
+    let arguments = [
+        child as u64,
+        &raw mut status as u64,
+        0,
+        usage.as_mut_ptr() as u64,
+    ];
+    loop {
+        // SAFETY: the kernel writes into `status` and a `struct rusage` into `usage`.
+        match unsafe { syscall::call(number::WAIT4, &arguments) } {
+            Ok(_) => break,
+            Err(Errno::EINTR) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    let status = WaitStatus::from_raw(status).ok_or(Errno::EIO)?;
+    Ok((status, Rusage::from_bytes(&usage).ok_or(Errno::EIO)?))
+}
+
+/// Whether there is such a process, or group for a negative number.
+///
+/// # Errors
+/// The kernel's; `ESRCH` if there is none.
+pub fn exists(process: i32) -> Result<()> {
+    // SAFETY: no memory is named.
+    unsafe { syscall::call(number::KILL, &[process as u64, 0, 1]) }.map(|_| ())
+}
+
 /// Sends a signal.
 ///
 /// # Errors
@@ -251,6 +289,28 @@ pub fn information(process: i32) -> Result<BsdInfo> {
         &mut bytes,
     )?;
     Ok(BsdInfo::from_bytes(&bytes))
+}
+
+/// The path of the file that a process has mapped at an address.
+///
+/// # Errors
+/// The kernel's; `EINVAL` if it is no file's memory.
+#[doc(alias = "proc_regionfilename")]
+pub fn region_path(process: i32, address: u64) -> Result<String> {
+    let mut bytes = alloc::vec![0; REGION_PATH_INFO_SIZE];
+    let arguments = [
+        proc_info::CALL_PIDINFO as u64,
+        process as u64,
+        proc_info::PIDREGIONPATHINFO as u64,
+        address,
+        bytes.as_mut_ptr() as u64,
+        bytes.len() as u64,
+    ];
+    // SAFETY: the kernel writes into `bytes` only.
+    unsafe { syscall::call(number::PROC_INFO, &arguments) }?;
+    let path = bytes.get(REGION_PATH_OFFSET..).unwrap_or_default();
+    let end = path.iter().position(|byte| *byte == 0).ok_or(Errno::EIO)?;
+    Ok(String::from_utf8_lossy(&path[..end]).into_owned())
 }
 
 /// Memory and times of a process.

@@ -23,6 +23,12 @@ pub fn size(bytes: u64) -> String {
     format!("{bytes}")
 }
 
+/// A number of microseconds in seconds: `1.25`.
+pub fn seconds(microseconds: u64) -> String {
+    let hundredths = microseconds.saturating_add(5000) / 10_000;
+    format!("{}.{:02}", hundredths / 100, hundredths % 100)
+}
+
 /// Digits of a hash.
 pub fn hexadecimal(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
@@ -51,6 +57,14 @@ mod tests {
             assert_eq!(size(bytes), text);
         }
         assert_eq!(size(u64::MAX), "16383P");
+    }
+
+    #[test]
+    fn seconds_have_two_digits_behind_the_point() {
+        assert_eq!(seconds(0), "0.00");
+        assert_eq!(seconds(1_234_999), "1.23");
+        assert_eq!(seconds(1_235_000), "1.24");
+        assert_eq!(seconds(61_999_999), "62.00");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! `ls [-a] [-l] [PATH...]`: names of directories; `-l` with type, permissions, links and size.
+//! `ls [-adl] [PATH...]`: names of directories; `-l` with type, permissions, links and size.
 
 #![cfg_attr(target_os = "none", no_std, no_main)]
 #![forbid(unsafe_code)]
@@ -12,39 +12,48 @@ use alloc::string::String;
 use libsystem::fs;
 use libsystem::io::Result;
 use libsystem::{eprintln, println};
-use tools::Arguments;
+use tools::command::Command;
+
+const COMMAND: Command = Command::new(
+    "ls",
+    "[-adl] [PATH...]",
+    "Names in directories; -a: hidden ones too; -l: with type, permissions, links, owner and size;\n\
+     -d: directories themselves.",
+)
+.flags("1adl");
 
 fn run() -> i32 {
-    let mut arguments = Arguments::of_program();
-    if let Some(option) = arguments.unknown(&["-a", "-l", "-la", "-al"]) {
-        println!("ls: unknown option {option}; usage: ls [-a] [-l] [PATH...]");
-        return 2;
-    }
-    if arguments.words.is_empty() {
-        arguments.words.push(String::from("."));
-    }
-    let style = Style {
-        hidden: arguments.has(&["-a", "-la", "-al"]),
-        long: arguments.has(&["-l", "-la", "-al"]),
-    };
-    let several = arguments.words.len() > 1;
-    let mut status = 0;
-    for path in &arguments.words {
-        if let Err(error) = show(path, &style, several) {
-            eprintln!("ls: {path}: {error}");
-            status = 1;
-        }
-    }
-    status
+    COMMAND.run(|options| {
+        let style = Style {
+            hidden: options.has('a'),
+            long: options.has('l'),
+            itself: options.has('d'),
+        };
+        let here = [String::from(".")];
+        let paths = if options.words.is_empty() {
+            &here[..]
+        } else {
+            &options.words
+        };
+        paths.iter().fold(0, |status, path| {
+            match show(path, &style, paths.len() > 1) {
+                Ok(()) => status,
+                Err(error) => COMMAND.complain(path, error),
+            }
+        })
+    })
 }
 
 struct Style {
     hidden: bool,
     long: bool,
+    itself: bool,
 }
 
 fn show(path: &str, style: &Style, heading: bool) -> Result<()> {
-    if !bsd_sys::stat::is_directory(fs::stat(path)?.mode) {
+    // A link that leads nowhere is shown as what it is.
+    let stat = fs::stat(path).or_else(|_| fs::lstat(path))?;
+    if style.itself || !bsd_sys::stat::is_directory(stat.mode) {
         return line(path, path, style);
     }
     if heading {

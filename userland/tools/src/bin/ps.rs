@@ -1,58 +1,43 @@
-//! `ps`: every process with its parent, state, memory and name.
+//! `ps`: every process with its parent, state, memory, time and name.
 
 #![cfg_attr(target_os = "none", no_std, no_main)]
 #![forbid(unsafe_code)]
 
 libsystem::main!(run);
 
-use bsd_sys::proc_info::{BsdInfo, SRUN, SSTOP, SZOMB};
-use libsystem::{Errno, eprintln, println, process};
-use tools::format;
+use libsystem::{io, println, terminal};
+use tools::command::Command;
+use tools::processes::{self, HEADING};
+
+const COMMAND: Command = Command::new(
+    "ps",
+    "[-p PID]",
+    "Every process: state (R running, S sleeping, T stopped, Z ended; + in the foreground), kilobytes in memory\n\
+     and mapped, processor time, name. -p: only this one.",
+)
+.flags("Aaefluvwx")
+.values("p");
 
 fn run() -> i32 {
-    let pids = match process::list() {
-        Ok(pids) => pids,
-        Err(error) => {
-            eprintln!("ps: {error}");
-            return 1;
-        }
-    };
-    println!(
-        "{:>6} {:>6} S {:>8} {:>8} {:>8} {:>3} NAME",
-        "PID", "PPID", "VIRTUAL", "RESIDENT", "FAULTS", "THR"
-    );
-    let mut status = 0;
-    for pid in pids {
-        match process::information(pid) {
-            Ok(information) => line(pid, &information),
-            // It has ended meanwhile.
-            Err(Errno::ESRCH) => {}
-            Err(error) => {
-                eprintln!("ps: {pid}: {error}");
-                status = 1;
+    COMMAND.run(|options| {
+        let only = match options.value('p').map(str::parse::<i32>) {
+            None => None,
+            Some(Ok(pid)) => Some(pid),
+            Some(Err(_)) => return COMMAND.wrong(&""),
+        };
+        let processes = match processes::all() {
+            Ok(processes) => processes,
+            Err(error) => return COMMAND.complain("list of processes", error),
+        };
+        println!("{HEADING}");
+        let foreground = terminal::foreground(io::STDIN).ok();
+        let mut found = only.is_none();
+        for process in &processes {
+            if only.is_none_or(|pid| pid == process.pid) {
+                found = true;
+                println!("{}", process.line(foreground));
             }
         }
-    }
-    status
-}
-
-fn line(pid: i32, information: &BsdInfo) {
-    let task = process::task_information(pid).unwrap_or_default();
-    let state = match information.status {
-        SRUN => 'R',
-        SSTOP => 'T',
-        SZOMB => 'Z',
-        _ => 'S',
-    };
-    let (size, resident) = (
-        format::size(task.virtual_size),
-        format::size(task.resident_size),
-    );
-    println!(
-        "{pid:>6} {:>6} {state} {size:>8} {resident:>8} {:>8} {:>3} {}",
-        information.parent,
-        task.faults,
-        task.threads,
-        information.name()
-    );
+        i32::from(!found)
+    })
 }

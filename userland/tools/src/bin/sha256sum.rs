@@ -15,36 +15,37 @@ use bsd_sys::mman::{MapFlags, Prot};
 use libsystem::fs::File;
 use libsystem::io::{self, Result};
 use libsystem::memory::Mapping;
-use libsystem::{Errno, eprintln, println};
+use libsystem::{Errno, println};
 use sha2::{Digest, Sha256};
-use tools::{Arguments, format};
+use tools::command::Command;
+use tools::format;
 
 /// Bytes mapped at a time: a file may be larger than memory and than what is wise to map.
 const WINDOW: u64 = 64 << 20;
 /// Bytes hashed at a time.
 const CHUNK: usize = 64 << 10;
 
+const COMMAND: Command = Command::new(
+    "sha256sum",
+    "[--read] [FILE...]",
+    "SHA-256 of files, read through a mapping; --read: by the system call.",
+)
+.long(&["read"]);
+
 fn run() -> i32 {
-    let mut arguments = Arguments::of_program();
-    if let Some(option) = arguments.unknown(&["--read"]) {
-        println!("sha256sum: unknown option {option}; usage: sha256sum [--read] [FILE...]");
-        return 2;
-    }
-    if arguments.words.is_empty() {
-        arguments.words.push(String::from("-"));
-    }
-    let mapped = !arguments.has(&["--read"]);
-    let mut status = 0;
-    for name in &arguments.words {
-        match sum(name, mapped) {
-            Ok(sum) => println!("{sum}  {name}"),
-            Err(error) => {
-                eprintln!("sha256sum: {name}: {error}");
-                status = 1;
-            }
-        }
-    }
-    status
+    COMMAND.run(|options| {
+        let mapped = !options.has_long("read");
+        options
+            .words_or_input()
+            .iter()
+            .fold(0, |status, name| match sum(name, mapped) {
+                Ok(sum) => {
+                    println!("{sum}  {name}");
+                    status
+                }
+                Err(error) => COMMAND.complain(name, error),
+            })
+    })
 }
 
 fn sum(name: &str, mapped: bool) -> Result<String> {

@@ -1,56 +1,56 @@
-//! `vmmap [PID]`: the map of a process (its own, if none is named), entry by entry.
+//! `vmmap [-s] [PID]`: the map of a process (its own, if none is named), region by region, and sums.
 
 #![cfg_attr(target_os = "none", no_std, no_main)]
 #![forbid(unsafe_code)]
 
+extern crate alloc;
+
 libsystem::main!(run);
 
-use libsystem::{KernReturn, eprintln, mach_call, println, process};
+use alloc::vec::Vec;
+use core::fmt::Write;
+use libsystem::{KernReturn, mach_call, process};
 use mach::PortName;
 use mach::defs::mach_vm::region_recurse;
-use mach::vm_flags::tag;
-use mach::vm_inherit::VmInherit;
-use mach::vm_prot::VmProt;
-use mach::vm_region::{ShareMode, SubmapInfo64};
-use tools::{Arguments, format};
+use mach::vm_region::SubmapInfo64;
+use tools::command::{Command, Options};
+use tools::region::{HEADING, Region, Summary};
+use tools::text::Output;
+
+const COMMAND: Command = Command::new(
+    "vmmap",
+    "[-s] [PID]",
+    "The regions of a process's memory, and sums by kind; -s: sums only.",
+)
+.flags("s")
+.words(0, 1);
 
 fn run() -> i32 {
-    let arguments = Arguments::of_program();
-    let task = match arguments.words.first() {
-        None => Ok((process::id(), mach_call::task_self())),
+    COMMAND.run(show)
+}
+
+fn show(options: &Options) -> i32 {
+    let (pid, task) = match options.words.first() {
+        None => (process::id(), Ok(mach_call::task_self())),
         Some(word) => match word.parse() {
-            Ok(pid) => mach_call::task_for_pid(pid).map(|task| (pid, task)),
-            Err(_) => {
-                eprintln!("usage: vmmap [PID]");
-                return 2;
-            }
+            Ok(pid) => (pid, mach_call::task_for_pid(pid)),
+            Err(_) => return COMMAND.wrong(&""),
         },
     };
-    match task.and_then(|(pid, task)| show(pid, task)) {
-        Ok(()) => 0,
-        Err(error) => {
-            eprintln!("vmmap: {error}");
-            1
-        }
-    }
+    let Ok(task) = task else {
+        return COMMAND.complain(&alloc::format!("process {pid}"), "no such task");
+    };
+    let regions = match regions(pid, task) {
+        Ok(regions) => regions,
+        Err(error) => return COMMAND.complain(&alloc::format!("process {pid}"), error),
+    };
+    let mut output = Output::default();
+    let _ = print(options, pid, &regions, &mut output);
+    i32::from(output.finish().is_err())
 }
 
-#[derive(Default)]
-struct Total {
-    entries: u64,
-    size: u64,
-    pages: u64,
-    dirty: u64,
-}
-
-fn show(pid: i32, task: PortName) -> Result<(), KernReturn> {
-    let page_size = mach_call::host_page_size()?;
-    println!("process {pid}, pages of {}", format::size(page_size));
-    println!(
-        "{:<27} {:>8} {:>8} {:>6} {:>4} PRT/MAX MODE INH REFS WHAT",
-        "START-END", "SIZE", "RESIDENT", "DIRTY", "SHAD"
-    );
-    let mut total = Total::default();
+fn regions(pid: i32, task: PortName) -> Result<Vec<Region>, KernReturn> {
+    let mut regions = Vec::new();
     let mut address = 0;
     loop {
         let request = region_recurse::Request {
@@ -60,53 +60,68 @@ fn show(pid: i32, task: PortName) -> Result<(), KernReturn> {
         };
         let reply = match mach_call::call(task, request) {
             Ok(reply) => reply,
-            Err(KernReturn::INVALID_ADDRESS) => break,
+            Err(KernReturn::INVALID_ADDRESS) => return Ok(regions),
             Err(error) => return Err(error),
         };
         let info: SubmapInfo64 = reply.info.decode_words()?;
-        line(reply.address, reply.size, &info, page_size);
-        total.entries += 1;
-        total.size += reply.size;
-        total.pages += u64::from(info.pages_resident);
-        total.dirty += u64::from(info.pages_dirtied);
+        let path = match info.external_pager {
+            0 => None,
+            _ => process::region_path(pid, reply.address).ok(),
+        };
+        regions.push(Region {
+            start: reply.address,
+            size: reply.size,
+            info,
+            path: path.unwrap_or_default(),
+        });
         match reply.address.checked_add(reply.size) {
             Some(next) if next > address => address = next,
-            _ => break,
+            _ => return Ok(regions),
         }
     }
-    let resident = format::size(total.pages * page_size);
-    let dirty = format::size(total.dirty * page_size);
-    println!(
-        "{} entries, {} mapped, {resident} resident, {dirty} dirty",
-        total.entries,
-        format::size(total.size)
-    );
-    Ok(())
 }
 
-fn line(address: u64, size: u64, info: &SubmapInfo64, page_size: u64) {
-    let protection = VmProt::from_bits_retain(info.protection).letters();
-    let maximum = VmProt::from_bits_retain(info.max_protection).letters();
-    let mode = ShareMode::from_raw(info.share_mode).letters();
-    let inheritance = match VmInherit::from_raw(info.inheritance) {
-        Some(VmInherit::Share) => "SHR",
-        Some(VmInherit::Copy) => "CPY",
-        Some(VmInherit::None) => "NON",
-        None => "???",
-    };
-    let resident = format::size(u64::from(info.pages_resident) * page_size);
-    let what = match (info.is_submap != 0, info.external_pager != 0) {
-        (true, _) => "submap",
-        (_, true) => "file",
-        _ => tag::describe(info.user_tag as u8).unwrap_or("anonymous"),
-    };
-    println!(
-        "{address:012x}-{:012x}   {:>8} {resident:>8} {:>6} {:>4} {protection}/{maximum} {mode}  {inheritance} {:>4} {what} @{:x}",
-        address.saturating_add(size),
-        format::size(size),
-        info.pages_dirtied,
-        info.shadow_depth,
-        info.ref_count,
-        info.offset,
-    );
+fn print(
+    options: &Options,
+    pid: i32,
+    regions: &[Region],
+    output: &mut Output,
+) -> core::fmt::Result {
+    let page_size = libsystem::memory::page_size();
+    let information = process::information(pid).unwrap_or_default();
+    writeln!(output, "Process:         {} [{pid}]", information.name())?;
+    if let Some(text) = regions.iter().find(|region| region.kind() == "__TEXT") {
+        if !text.path.is_empty() {
+            writeln!(output, "Path:            {}", text.path)?;
+        }
+        writeln!(output, "Load Address:    {:#x}", text.start)?;
+    }
+    writeln!(output, "Parent Process:  [{}]", information.parent)?;
+    writeln!(output, "Page size:       {page_size} bytes\n")?;
+    for (title, writable) in [("Non-writable", false), ("Writable", true)] {
+        if options.has('s') {
+            break;
+        }
+        writeln!(output, "==== {title} regions for process {pid}\n{HEADING}")?;
+        for region in regions
+            .iter()
+            .filter(|region| region.is_writable() == writable)
+        {
+            writeln!(output, "{}", region.line(page_size))?;
+        }
+        writeln!(output)?;
+    }
+    let mut summary = Summary::default();
+    for region in regions {
+        summary.add(region, page_size);
+    }
+    writeln!(output, "==== Legend")?;
+    writeln!(output, "SM=sharing mode:")?;
+    writeln!(
+        output,
+        "        COW=copy_on_write PRV=private NUL=empty SHM=shared ALI=aliased"
+    )?;
+    writeln!(output, "DEPTH=objects below the first one\n")?;
+    writeln!(output, "==== Summary for process {pid}")?;
+    output.write_str(&summary.table())
 }

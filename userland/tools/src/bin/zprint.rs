@@ -8,22 +8,28 @@ extern crate alloc;
 libsystem::main!(run);
 
 use alloc::string::String;
-use libsystem::{KernReturn, eprintln, mach_call, println};
+use libsystem::{KernReturn, mach_call, println};
 use mach::defs::mach_host::mach_zone_info;
 use mach::host_info::{ZONE_NAME_SIZE, ZoneInfo};
 use mach::wire::Wire;
-use tools::{Arguments, format};
+use tools::command::Command;
+use tools::format;
+
+const COMMAND: Command = Command::new(
+    "zprint",
+    "[NAME]",
+    "Zones of kernel objects: size of one, how many, bytes, limit, bytes ever; only those with NAME in their name.",
+)
+.words(0, 1);
 
 fn run() -> i32 {
-    let arguments = Arguments::of_program();
-    let filter = arguments.words.first().map_or("", String::as_str);
-    match show(filter) {
-        Ok(()) => 0,
-        Err(error) => {
-            eprintln!("zprint: {error}");
-            1
+    COMMAND.run(|options| {
+        let filter = options.words.first().map_or("", String::as_str);
+        match show(filter) {
+            Ok(()) => 0,
+            Err(error) => COMMAND.complain("the kernel's zones", error),
         }
-    }
+    })
 }
 
 fn show(filter: &str) -> Result<(), KernReturn> {
