@@ -192,22 +192,31 @@ impl ExternalPager {
 
     /// Posts one message to the memory object's port.
     fn post<R: RequestBody<KernelCarrier>>(&self, request: R) -> Result<(), PagerDead> {
-        let destination = Carried::Right(Right::Send(self.port.clone()));
-        let id = R::ID;
         // Whoever faults works for the pager here: a message that could not be made would look like its death.
-        with_reserve(Reserve::Pager, || {
-            let message = request.into_message(destination, Carried::Null);
-            let kmsg = Kmsg::from_message(message).map_err(|_| PagerDead)?;
-            trace::point(
-                Event::KernelMessage,
-                self.port.port().id() as u64,
-                id as u64,
-                kmsg.wire_size() as u64,
-                0,
-            );
-            ipc::send_from_kernel(kmsg).map_err(|_| PagerDead)
-        })
+        post_to(&self.port, request, Reserve::Pager)
     }
+}
+
+/// Posts one message to a pager's port; never waits.
+pub(crate) fn post_to<R: RequestBody<KernelCarrier>>(
+    port: &SendRight,
+    request: R,
+    reserve: Reserve,
+) -> Result<(), PagerDead> {
+    let destination = Carried::Right(Right::Send(port.clone()));
+    let id = R::ID;
+    with_reserve(reserve, || {
+        let message = request.into_message(destination, Carried::Null);
+        let kmsg = Kmsg::from_message(message).map_err(|_| PagerDead)?;
+        trace::point(
+            Event::KernelMessage,
+            port.port().id() as u64,
+            id as u64,
+            kmsg.wire_size() as u64,
+            0,
+        );
+        ipc::send_from_kernel(kmsg).map_err(|_| PagerDead)
+    })
 }
 
 impl Pager for ExternalPager {

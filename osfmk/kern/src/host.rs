@@ -41,6 +41,8 @@ pub struct PagerRegistry {
 static PORTS: Once<HostPorts> = Once::new();
 static FILE_SERVER_HOOK: Once<FileServerHook> = Once::new();
 static FILE_SERVER: SpinLock<Option<SendRight>> = SpinLock::new(Rank::KernelObject, None);
+/// The memory in which the default pager keeps its table.
+static SWAP_STORE: SpinLock<Option<SendRight>> = SpinLock::new(Rank::KernelObject, None);
 
 static PAGER_REGISTRY: Once<PagerRegistry> = Once::new();
 
@@ -109,16 +111,24 @@ pub(crate) fn special_port(which: i32) -> Result<Option<SendRight>, KernReturn> 
         special_port::HOST_PRIVILEGED => Ok(Some(ports.privileged.make_send())),
         special_port::DEVICE_MASTER => Ok(device::master_right()),
         special_port::FILE_SERVER => Ok(FILE_SERVER.lock().clone()),
+        special_port::SWAP_STORE => Ok(SWAP_STORE.lock().clone()),
         _ => Err(KernReturn::INVALID_ARGUMENT),
     }
 }
 
-/// Sets a special port of the host: only the file server's can be set.
+/// Sets a special port of the host: the file server's, or the default pager's store, which outlives the pager here.
 ///
 /// # Errors
 /// `INVALID_ARGUMENT` for another number; what the hook says.
 #[doc(alias = "host_set_special_port")]
 pub(crate) fn set_special_port(which: i32, right: SendRight) -> Result<(), KernReturn> {
+    if which == special_port::SWAP_STORE {
+        let old = SWAP_STORE.lock().replace(right);
+        if let Some(old) = old {
+            old.release();
+        }
+        return Ok(());
+    }
     if which != special_port::FILE_SERVER {
         return Err(KernReturn::INVALID_ARGUMENT);
     }

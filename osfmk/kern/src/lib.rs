@@ -8,6 +8,7 @@
 //! | [`copyio`] | copies that resolve their faults | `copyio.c` |
 //! | [`kobject`] | ports that name kernel objects, and their servers | `ipc_kobject.c`, `ipc_tt.c`, `ipc_host.c` |
 //! | [`external_pager`] | a pager behind a port | `memory_object.c` |
+//! | [`default_pager`] | the pager of anonymous memory behind its port | `host_default_memory_manager` |
 //! | [`host`] | the machine as a port | `host.c` |
 //! | [`personality`] | what the layer above does for tasks | calls into `bsd/` |
 //!
@@ -18,6 +19,7 @@
 extern crate alloc;
 
 pub mod copyio;
+pub mod default_pager;
 pub mod exception;
 pub mod external_pager;
 pub mod host;

@@ -88,6 +88,8 @@ pub mod special_port {
     pub const MAX_KERNEL: i32 = 7;
     /// The file server, which registers here (own number; XNU has none).
     pub const FILE_SERVER: i32 = 60;
+    /// The memory entry in which the pager of anonymous memory keeps its table (own number).
+    pub const SWAP_STORE: i32 = 61;
     /// Highest port number of all.
     pub const MAX: i32 = 64;
 }

@@ -46,6 +46,7 @@ fn own_interfaces() -> Vec<(&'static str, &'static [RoutineLayout])> {
         ("pager", defs::pager::LAYOUT),
         ("pager_control", defs::pager_control::LAYOUT),
         ("device", defs::device::LAYOUT),
+        ("page_list", defs::page_list::LAYOUT),
         ("file_server", defs::file_server::LAYOUT),
         ("trace", defs::trace::LAYOUT),
         ("pager_registry", defs::pager_registry::LAYOUT),

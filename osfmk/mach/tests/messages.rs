@@ -388,7 +388,7 @@ macro_rules! nobody {
 
 nobody! {
     mach_host host_priv mach_port task thread_act vm_map mach_vm memory_entry exc mach_exc notify
-    memory_object memory_object_control pager pager_control device file_server trace
+    memory_object memory_object_control pager pager_control device page_list file_server trace
 }
 
 #[test]

@@ -55,6 +55,15 @@ pub(crate) fn transfer(from: &mut PageList, page: u64, to: &mut PageList, target
     debug_assert!(moved, "page {page} could not move to {target}");
 }
 
+/// A page that came from an object whose pages are on no queue may be paged out from now on.
+pub(crate) fn requeue(list: &PageList, page: u64) {
+    if let Some(frame) = list.lookup(PageIndex(page))
+        && frames::wire_count(frame) == 0
+    {
+        queues::lock().enqueue(frame, active_queue(list));
+    }
+}
+
 /// Takes a page out of its object: no mapping of it is left.
 #[doc(alias = "vm_page_remove")]
 pub(crate) fn take(list: &mut PageList, page: u64) -> Option<OwnedFrame> {

@@ -13,11 +13,14 @@ libsystem::main!(run);
 
 use alloc::string::String;
 use bsd_sys::wait::{WNOHANG, WaitStatus};
+use core::sync::atomic::{AtomicI32, Ordering};
 use init_lib::BootArguments;
 use libsystem::{Errno, env, eprintln, fs, process, time};
 
 /// The file server, in the boot archive.
 const FILE_SERVER: &str = "/boot/sbin/vnode_pager";
+/// The pager of anonymous memory, in the boot archive.
+const ANON_PAGER: &str = "/boot/sbin/anon_pager";
 /// The shell of the root directory, and the one of the boot archive.
 const SHELLS: [&str; 2] = ["/bin/sh", "/boot/bin/recovery"];
 /// Which pagers to start, one a line; there need not be any.
@@ -32,6 +35,7 @@ const ROOT_SIGN: &str = "/bin";
 fn run() -> i32 {
     let words = env::args();
     let arguments = BootArguments::parse(words.iter().skip(1).map(String::as_str));
+    start_anon_pager();
     let server = if arguments.recovery {
         None
     } else {
@@ -45,6 +49,26 @@ fn run() -> i32 {
     let error = process::power_off(status);
     eprintln!("init: cannot power off: {error}");
     1
+}
+
+/// The process of the pager of anonymous memory; 0 for none.
+static ANON_PAGER_PROCESS: AtomicI32 = AtomicI32::new(0);
+
+/// Starts the pager of anonymous memory. Without a swap disk it ends at once, and anonymous memory stays in memory.
+fn start_anon_pager() {
+    match process::spawn(ANON_PAGER, &[ANON_PAGER]) {
+        Ok(process) => ANON_PAGER_PROCESS.store(process, Ordering::Relaxed),
+        Err(error) => eprintln!("init: cannot start {ANON_PAGER}: {error}"),
+    }
+}
+
+/// Starts the pager of anonymous memory again if it is `ended` and has not ended by itself: what it has stored is still
+/// there, and programs wait for it.
+fn restart_anon_pager(ended: i32, status: WaitStatus) {
+    if ended == ANON_PAGER_PROCESS.load(Ordering::Relaxed) && status != WaitStatus::Exited(0) {
+        eprintln!("init: the anonymous pager has ended: {}", describe(status));
+        start_anon_pager();
+    }
 }
 
 /// Starts the file server and waits for the root; its process, or `None` if there will be no files.
@@ -131,7 +155,8 @@ fn wait_for(child: i32, server: Option<i32>) -> WaitStatus {
             Ok(Some((ended, status))) if Some(ended) == server => {
                 eprintln!("init: the file server has ended: {}", describe(status));
             }
-            Ok(_) => {}
+            Ok(Some((ended, status))) => restart_anon_pager(ended, status),
+            Ok(None) => {}
             Err(Errno::ECHILD) => return WaitStatus::Exited(0),
             Err(error) => {
                 eprintln!("init: waiting: {error}");

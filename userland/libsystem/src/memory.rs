@@ -4,11 +4,15 @@
 //! ([`Mapping::read`]), not as a slice.
 
 use crate::io::Result;
-use crate::syscall;
+use crate::{mach_call, syscall};
 use bsd_sys::Errno;
 use bsd_sys::mman::{MapFlags, MsyncFlags, Prot};
 use bsd_sys::syscall as number;
 use core::sync::atomic::{AtomicU64, Ordering};
+use mach::defs::mach_vm;
+use mach::message::UserRight;
+use mach::port::PortName;
+use mach::{VmInherit, VmProt};
 
 /// Bytes of a page, as the kernel tells.
 #[doc(alias = "getpagesize")]
@@ -97,6 +101,30 @@ impl Mapping {
         flags: MapFlags,
     ) -> Result<Self> {
         Self::with(size, protection, flags, file.descriptor(), offset)
+    }
+
+    /// What a memory entry's port names, shared, readable and writable.
+    ///
+    /// # Errors
+    /// The kernel's.
+    #[doc(alias = "mach_vm_map")]
+    pub fn of_memory_entry(entry: PortName, size: usize) -> mach::Result<Self> {
+        const ANYWHERE: i32 = 1;
+        let access = VmProt::READ | VmProt::WRITE;
+        let request = mach_vm::map::Request {
+            object: UserRight::copy_send(entry),
+            address: 0,
+            size: size as u64,
+            mask: 0,
+            flags: ANYWHERE,
+            offset: 0,
+            copy: 0,
+            cur_protection: access,
+            max_protection: access,
+            inheritance: VmInherit::None as u32,
+        };
+        let address = mach_call::call(mach_call::task_self(), request)?.address;
+        Ok(Self { address, size })
     }
 
     fn with(

@@ -107,9 +107,14 @@ impl<T, E: core::fmt::Debug> Context<T> for Result<T, E> {
 
 /// Runs the tests and tells; the exit status of the program.
 pub fn run(tests: &[Test]) -> i32 {
+    run_within(tests, LIMIT)
+}
+
+/// As [`run`], for tests that take longer: each has so many milliseconds.
+pub fn run_within(tests: &[Test], limit: u64) -> i32 {
     let mut failed = 0;
     for (name, test) in tests {
-        match run_one(*test) {
+        match run_one(*test, limit) {
             Ok(()) => println!("test {name} ... ok"),
             Err(reason) => {
                 failed += 1;
@@ -122,9 +127,9 @@ pub fn run(tests: &[Test]) -> i32 {
 }
 
 /// One test in a child of its own, which leaves its reason in shared memory.
-fn run_one(test: fn() -> Outcome) -> Outcome {
+fn run_one(test: fn() -> Outcome, limit: u64) -> Outcome {
     let note = shared::Note::new()?;
-    let status = child::run(LIMIT, || match test() {
+    let status = child::run(limit, || match test() {
         Ok(()) => 0,
         Err(reason) => {
             note.write(&reason);

@@ -212,6 +212,15 @@ pub(crate) const TABLE: &[GuestTest] = &[
         ..GuestTest::PROGRAM
     },
     GuestTest {
+        name: "four times the memory",
+        command: "/tests/swap",
+        memory: "128M",
+        cpus: &[2],
+        timeout: 900,
+        slow: true,
+        ..GuestTest::PROGRAM
+    },
+    GuestTest {
         name: "hostile programs",
         command: "/tests/hostile",
         cpus: &[2],

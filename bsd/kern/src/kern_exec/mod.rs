@@ -117,6 +117,10 @@ pub(crate) fn load(
     let image = Image::parse(&head, size)?;
     let pmap = Pmap::create(Reserve::Normal).map_err(|_| Errno::ENOMEM)?;
     let map = VmMap::create(pmap, USER_MIN, USER_MAX).map_err(|_| Errno::ENOMEM)?;
+    if is_boot_file(vnode) {
+        // Those who bring pages back must not wait for their own.
+        map.make_unpageable();
+    }
     match fill(&map, &object, &image, path, arguments) {
         Ok(state) => Ok(Program {
             map,

@@ -221,6 +221,7 @@ impl FileSystem for BootArchive {
             return Ok((object.clone(), attributes));
         }
         let object = ObjectRef::anonymous(bytes.len().max(1) as u64).map_err(|_| Errno::ENOMEM)?;
+        object.make_unpageable();
         object
             .write_from_kernel(0, bytes, FaultOptions::UNINTERRUPTIBLE)
             .map_err(|_| Errno::ENOMEM)?;

@@ -29,7 +29,7 @@ use vm::vm_fault::{FaultOptions, grab};
 
 use super::own_port::OwnPort;
 use super::page_list::PageList;
-use super::{answer, carried, send_right};
+use super::{answer, block_device, carried, send_right};
 
 /// Name of a files device: this, then the mount tag.
 const FILES_PREFIX: &str = "files.";
@@ -50,7 +50,7 @@ pub(crate) fn start() -> Result<()> {
     MASTER.call_once(|| master);
     spawn_kernel("device replies", Priority::KERNEL, answer_completions)
         .map_err(|_| KernReturn::RESOURCE_SHORTAGE)?;
-    Ok(())
+    block_device::start()
 }
 
 /// A send right to the master port.
@@ -78,6 +78,10 @@ impl device::Server<KernelCarrier> for MasterServer {
     ) -> Result<device::open::Reply<KernelCarrier>> {
         let name = core::str::from_utf8(request.name.as_bytes())
             .map_err(|_| KernReturn::INVALID_ARGUMENT)?;
+        if let Some(disk) = name.strip_prefix(block_device::PREFIX) {
+            let device = carried(Some(block_device::open(disk)?));
+            return Ok(device::open::Reply { device });
+        }
         let tag = name
             .strip_prefix(FILES_PREFIX)
             .ok_or(KernReturn::INVALID_NAME)?;
@@ -105,6 +109,7 @@ impl device::Server<KernelCarrier> for MasterServer {
             names.extend_from_slice(transport.tag().as_bytes());
             names.push(0);
         }
+        block_device::add_names(&mut names);
         Ok(device::list::Reply {
             names: Array(names),
         })
@@ -135,7 +140,7 @@ struct FilesServer<'a> {
     device: &'a Arc<FilesDevice>,
 }
 
-fn code_of(error: TransportError) -> KernReturn {
+pub(super) fn code_of(error: TransportError) -> KernReturn {
     match error {
         TransportError::Busy => KernReturn::RESOURCE_SHORTAGE,
         TransportError::TooLarge => KernReturn::INVALID_ARGUMENT,

@@ -22,6 +22,7 @@ use vm::vm_map::VmMapCopy;
 use vm::vm_statistics as counters;
 
 use super::{answer, carried, send_right};
+use crate::default_pager;
 use crate::host::{self, Host};
 
 /// What `uname` would say.
@@ -249,6 +250,20 @@ impl host_priv::Server<KernelCarrier> for PrivilegedServer {
     ) -> Result<host_priv::get_special_port::Reply<KernelCarrier>> {
         Ok(host_priv::get_special_port::Reply {
             port: carried(host::special_port(request.which)?),
+        })
+    }
+
+    fn default_memory_manager(
+        &mut self,
+        _: &mut Call<KernelCarrier>,
+        request: host_priv::default_memory_manager::Request<KernelCarrier>,
+    ) -> Result<host_priv::default_memory_manager::Reply<KernelCarrier>> {
+        let former = match request.default_manager {
+            mach::message::Carried::Null => default_pager::manager(),
+            right => default_pager::register(send_right(right)?)?,
+        };
+        Ok(host_priv::default_memory_manager::Reply {
+            default_manager: carried(former),
         })
     }
 

@@ -4,6 +4,7 @@
 //! XNU counterpart: the server side of `memory_object_control.defs`.
 
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use ipc::{KernelCarrier, KernelObject, Kmsg, Port, SendRight};
@@ -11,6 +12,7 @@ use mach::defs::{Call, pager_control};
 use mach::memory_object::LockFlags;
 use mach::{CopyStrategy, KernReturn, Result, VmProt};
 use machine::page::PAGE_SIZE;
+use prim::frames::{OwnedFrame, Reserve};
 use prim::lock::{Rank, SpinLock};
 use vm::memory_object::{Fallback, Lock, LockRequest, MemoryControl, Reply, ShouldReturn};
 use vm::vm_fault::FaultOptions;
@@ -214,6 +216,29 @@ impl pager_control::Server<KernelCarrier> for ControlServer<'_> {
             .clean_completed(offset, length, generation, result)
     }
 
+    fn data_fill(
+        &mut self,
+        _: &mut Call<KernelCarrier>,
+        request: pager_control::data_fill::Request,
+    ) -> Result<()> {
+        let pager_control::data_fill::Request {
+            offset,
+            length,
+            word,
+        } = request;
+        let control = self.control.target()?;
+        let count = usize::try_from(length / PAGE_SIZE as u64).unwrap_or(usize::MAX);
+        // Without frames the pages stay expected: the pager is told, and says it again.
+        let frames = filled_frames(count, word).ok_or(KernReturn::RESOURCE_SHORTAGE);
+        match frames {
+            Ok(frames) => control.data_supply(offset, length, frames, Lock::NONE, Reply::NotWanted),
+            Err(code) => {
+                control.supply_refused(offset, length, code)?;
+                Err(code)
+            }
+        }
+    }
+
     fn lock_request(
         &mut self,
         _: &mut Call<KernelCarrier>,
@@ -258,5 +283,35 @@ impl pager_control::Server<KernelCarrier> for ControlServer<'_> {
         request: pager_control::destroy::Request,
     ) -> Result<()> {
         self.control.target()?.destroy(request.reason)
+    }
+}
+
+/// Most pages of one fill.
+const FILLS_MAX: usize = 64;
+
+/// Frames filled with a word, from the reserve of whoever asks; `None` when there are not enough.
+fn filled_frames(count: usize, word: u64) -> Option<Vec<OwnedFrame>> {
+    let mut frames = Vec::new();
+    frames
+        .try_reserve_exact(count)
+        .ok()
+        .filter(|()| count <= FILLS_MAX)?;
+    for _ in 0..count {
+        let mut frame = prim::frames::allocate(Reserve::Pager).ok()?;
+        if word == 0 {
+            prim::frames::zero(&mut frame);
+        } else {
+            fill(&mut frame, word);
+        }
+        frames.push(frame);
+    }
+    Some(frames)
+}
+
+fn fill(frame: &mut OwnedFrame, word: u64) {
+    let bytes = [word.to_ne_bytes(); 64];
+    let bytes = bytes.as_flattened();
+    for offset in (0..PAGE_SIZE).step_by(bytes.len()) {
+        frame.write(offset, bytes);
     }
 }

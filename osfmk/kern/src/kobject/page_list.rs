@@ -2,16 +2,16 @@
 //!
 //! A list *owns* its frames, or they were *lent* to it. A device's read answers with frames of its own, and `data_supply_pages` takes
 //! them into an object; an object's `data_return_pages` lends its pages, pinned, and a device's write reads them. In between some task
-//! holds the right and nothing else: the frames are mapped nowhere. When the last right goes, frames nobody took are freed, and lent
+//! holds the right and nothing else: the frames are mapped nowhere, and all it can learn of them is which are filled with one word. When the last right goes, frames nobody took are freed, and lent
 //! ones are let go. XNU's nearest relative is the universal page list, a `upl` port.
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::ops::Range;
 
-use ipc::{KernelObject, Kmsg, Port, SendRight};
+use ipc::{KernelCarrier, KernelObject, Kmsg, Port, SendRight};
 use mach::KernReturn;
-use mach::defs::Outcome;
+use mach::defs::{Array, Call, page_list};
 use machine::page::PAGE_SIZE;
 use prim::frames::{OwnedFrame, PinnedFrame};
 use prim::lock::{Rank, SpinLock};
@@ -144,10 +144,59 @@ impl PageList {
 
 impl KernelObject for PageList {
     fn message(self: Arc<Self>, request: Kmsg, _port: &Arc<Port>) -> Option<Kmsg> {
-        answer(Outcome::NotMine(request.into_message()))
+        answer(page_list::demux(
+            &mut ListServer { list: &self },
+            request.into_message(),
+        ))
     }
 
     fn no_senders(self: Arc<Self>, _port: &Arc<Port>, _make_send_count: u32) {
         self.port.close();
     }
+}
+
+struct ListServer<'a> {
+    list: &'a PageList,
+}
+
+impl page_list::Server<KernelCarrier> for ListServer<'_> {
+    fn fills(
+        &mut self,
+        _: &mut Call<KernelCarrier>,
+        _: page_list::fills::Request,
+    ) -> mach::Result<page_list::fills::Reply> {
+        let count = self.list.len().min(page_list::PAGES);
+        let pins = self.list.pins(0, (count * PAGE_SIZE) as u64)?;
+        let mut words = Vec::new();
+        words
+            .try_reserve_exact(count)
+            .map_err(|_| KernReturn::RESOURCE_SHORTAGE)?;
+        let mut filled = 0;
+        for (page, pin) in pins.iter().enumerate() {
+            let word = fill_of(pin);
+            filled |= u64::from(word.is_some()) << page;
+            words.push(word.unwrap_or(0));
+        }
+        Ok(page_list::fills::Reply {
+            filled,
+            words: Array(words),
+        })
+    }
+}
+
+/// The word that fills a page, if one does. Most pages differ in their first words.
+fn fill_of(pin: &PinnedFrame) -> Option<u64> {
+    let mut piece = [0; 64];
+    pin.read(0, &mut piece);
+    let word = piece.first_chunk::<8>().copied()?;
+    let first = [word; 8];
+    let mut offset = 0;
+    while piece.as_slice() == first.as_flattened() {
+        offset += piece.len();
+        if offset == PAGE_SIZE {
+            return Some(u64::from_ne_bytes(word));
+        }
+        pin.read(offset, &mut piece);
+    }
+    None
 }

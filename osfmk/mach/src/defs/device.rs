@@ -1,6 +1,8 @@
 //! Devices. Own interface, subsystem 2800 (Mach's number for devices): opening on the master device
 //! port, everything else on the port that [`open`] gives.
 //!
+//! A disk reads and writes whole pages, whose frames travel as a page list too.
+//!
 //! A files device takes 9P messages. The T-message and the R-message's header travel inline; the data
 //! of a read or write travels as a *page list*, a port that names frames: a read gives back a list of
 //! frames that the device has filled (the tail of the last page is zero), which the caller forwards to
@@ -45,6 +47,19 @@ interface! {
         list_offset: u64, data_length: u64, message: Array<u8, 8192>,
     } -> [] { message: Array<u8, 8192> };
 
+    /// Reads whole pages of a disk (`disk.NAME`) into fresh frames; `offset` is a multiple of 512. `RESOURCE_SHORTAGE` when
+    /// there are no frames or the device has as many requests as it takes: ask again later.
+    routine 2812 "device_read_pages" read_pages [] { offset: u64, length: u64 }
+    -> [pages: Port<MOVE_SEND>] {};
+
+    /// Writes the frames of a page list, `length` bytes from `list_offset` on, to a disk.
+    routine 2813 "device_write_pages" write_pages [pages: Port<COPY_SEND>] {
+        list_offset: u64, offset: u64, length: u64,
+    } -> [] {};
+
+    /// Makes durable what was written before.
+    routine 2814 "device_flush" flush [] {} -> [] {};
+
     /// The names of all devices, each ending in NUL.
     routine 2803 "device_list" list [] {} -> [] { names: Array<u8, 1024> };
 }
@@ -53,4 +68,6 @@ interface! {
 pub mod status_flavor {
     /// Two words: the most bytes of a message with its data, the most requests in flight.
     pub const LIMITS: i32 = 1;
+    /// Of a disk, two words: the size in bytes, low half first.
+    pub const CAPACITY: i32 = 2;
 }

@@ -17,6 +17,7 @@
 //! | [`pager`] | 2260 | a pager: what the kernel tells it (own interface) |
 //! | [`pager_control`] | 2060 | kernel: what a pager tells it (own interface) |
 //! | [`device`] | 2800 | kernel: devices and requests to them (own interface) |
+//! | [`page_list`] | 2850 | kernel, on a page list (own interface) |
 //! | [`file_server`] | 2900 | the file server (own interface) |
 //! | [`trace`] | 2950 | kernel, on the privileged host port: what happened (own interface) |
 //! | [`pager_registry`] | 2970 | kernel, on the host port: pagers by name (own interface) |
@@ -72,6 +73,7 @@ pub mod memory_entry;
 pub mod memory_object;
 pub mod memory_object_control;
 pub mod notify;
+pub mod page_list;
 pub mod pager;
 pub mod pager_control;
 pub mod pager_registry;

@@ -81,6 +81,12 @@ interface! {
     ] {
         control_id: u64, size: u64, page_size: u32,
     };
+
+    /// To the pager of anonymous memory: its copies of this range are not wanted any more. What it is about to supply of
+    /// them must not come.
+    simpleroutine 2271 "pager_data_discard" data_discard [] {
+        control_id: u64, offset: u64, length: u64,
+    };
 }
 
 /// Bits of `flags` in the two returns.

@@ -63,6 +63,11 @@ interface! {
     /// Ends the object while it is mapped.
     simpleroutine 2068 "pager_control_destroy" destroy [] { reason: KernReturn };
 
+    /// Gives pages that hold nothing but one word again and again; the kernel makes them.
+    simpleroutine 2070 "pager_control_data_fill" data_fill [] {
+        offset: u64, length: u64, word: u64,
+    };
+
     /// A synchronisation is durable.
     simpleroutine 2069 "pager_control_synchronize_completed" synchronize_completed [] {
         offset: u64, length: u64, result: KernReturn,

@@ -170,6 +170,28 @@ impl MemoryControl {
         tally.first_refusal.map_or(Ok(()), |(_, cause)| Err(cause))
     }
 
+    /// Tells the pager that nothing of a supply was taken, for a reason that is not its own; the pages stay expected.
+    ///
+    /// # Errors
+    /// `INVALID_ARGUMENT` when the object is gone.
+    pub fn supply_refused(
+        &self,
+        offset: u64,
+        length: u64,
+        cause: KernReturn,
+    ) -> Result<(), KernReturn> {
+        if let Some(pager) = self.pager()? {
+            pager.supply_completed(SupplyReport {
+                offset,
+                length,
+                result: cause,
+                error_offset: offset,
+                accepted: 0,
+            });
+        }
+        Ok(())
+    }
+
     /// The pager has no data for these bytes: they read as zeros. A range that is not whole pages is widened.
     ///
     /// # Errors

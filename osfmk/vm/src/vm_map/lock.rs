@@ -43,6 +43,8 @@ pub(crate) struct MapState {
     pub(crate) exec_lockdown: bool,
     /// The owner is gone: nothing may be entered any more.
     pub(crate) terminated: bool,
+    /// What is made for this map stays in memory.
+    pub(crate) unpageable: bool,
 }
 
 impl MapState {
@@ -58,6 +60,7 @@ impl MapState {
             jit_policy: JitPolicy::Multiple,
             exec_lockdown: false,
             terminated: false,
+            unpageable: false,
         }
     }
 

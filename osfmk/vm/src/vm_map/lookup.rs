@@ -216,7 +216,11 @@ impl MapState {
     pub(crate) fn make_object(&mut self, index: EntryIndex, pmap: &Pmap) -> Result<()> {
         let entry = self.entries.get_mut(index);
         if matches!(entry.target, EntryTarget::None) {
-            entry.target = EntryTarget::Object(ObjectRef::anonymous(entry.end - entry.start)?);
+            let object = ObjectRef::anonymous(entry.end - entry.start)?;
+            if self.unpageable {
+                object.make_unpageable();
+            }
+            entry.target = EntryTarget::Object(object);
             entry.offset = 0;
             entry.flags.remove(EntryFlags::NEEDS_COPY);
             if entry.flags.contains(EntryFlags::SHOWS_ZERO_PAGE) {
@@ -238,6 +242,9 @@ impl MapState {
         };
         match object.shadow(offset, size) {
             Ok((object, offset)) => {
+                if self.unpageable {
+                    object.make_unpageable();
+                }
                 entry.target = EntryTarget::Object(object);
                 entry.offset = offset;
                 entry.flags.remove(EntryFlags::NEEDS_COPY);

@@ -187,6 +187,17 @@ impl VmMap {
         Some(address.checked_add(self.page_mask())? & !self.page_mask())
     }
 
+    /// Anonymous memory that is made for this map from now on stays in memory: the program works for those who page out.
+    #[doc(alias = "vm_map_set_wiring_required")]
+    pub fn make_unpageable(&self) {
+        self.write().state.unpageable = true;
+    }
+
+    /// Whether it does.
+    pub fn is_unpageable(&self) -> bool {
+        self.read().state.unpageable
+    }
+
     /// Whether `start..end` is page aligned, not empty and not reversed.
     fn is_page_range(&self, start: u64, end: u64) -> bool {
         (start | end) & self.page_mask() == 0 && start < end

@@ -206,6 +206,9 @@ fn take_over(upper: &mut Locked, lower: &mut Locked) -> Option<ObjectRef> {
         match target.filter(|target| !state.has_page(*target)) {
             Some(target) => {
                 vm_page::transfer(&mut lower.pages, page, &mut state.pages, target);
+                if lower.unpageable && !state.unpageable {
+                    vm_page::requeue(&state.pages, target);
+                }
                 moved += 1;
             }
             None => vm_page::discard(&mut lower.pages, page),

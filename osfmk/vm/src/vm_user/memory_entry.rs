@@ -27,7 +27,13 @@ pub fn mach_make_memory_entry(
         return Err(KernReturn::INVALID_ARGUMENT);
     }
     let entry = if request.contains(MemoryEntryRequest::NAMED_CREATE) {
-        MemoryEntry::create(size.0, protection.access())?
+        let entry = MemoryEntry::create(size.0, protection.access())?;
+        if map.is_unpageable()
+            && let Some((object, _)) = entry.object()
+        {
+            object.make_unpageable();
+        }
+        entry
     } else if request.contains(MemoryEntryRequest::VM_COPY) {
         map.make_memory_entry(offset.0, size.0, protection, Hold::Copy)?
     } else {
