@@ -3,6 +3,9 @@
 //!
 //! Failures travel as `kern_return` codes made from an errno ([`KernReturn::from_errno`]).
 
+use alloc::format;
+use alloc::string::String;
+
 use crate::kern_return::KernReturn;
 use crate::wire::wire_struct;
 
@@ -128,6 +131,15 @@ pub const NAME_MAX: usize = 255;
 pub const PATH_MAX: usize = 1024;
 /// The most bytes of directory records in one reply.
 pub const DIRECTORY_BYTES: usize = 8192;
+
+/// How the name of a file begins that has lost its own and is still in use; it lies in the top directory.
+pub const HIDDEN: &str = ".pagoda-unlinked-";
+
+/// The hidden name of a file.
+#[must_use]
+pub fn hidden_name(file: FileHandle) -> String {
+    format!("{HIDDEN}{:x}", file.inode)
+}
 
 impl KernReturn {
     /// System and subsystem bits of a Unix error.

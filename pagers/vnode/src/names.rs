@@ -5,11 +5,11 @@ use bsd_sys::errno::Errno;
 use bsd_sys::stat::{S_IFCHR, S_IFDIR, S_IFLNK, S_IFREG};
 use mach::Result;
 use mach::defs::{Array, CString, Call, file_server};
-use mach::file::{FileAttributes, FileHandle, FileTime, attribute, open_mode, remove_flag};
+use mach::file::{FileAttributes, FileHandle, FileTime, HIDDEN, attribute, open_mode, remove_flag};
 use mach::message::{UserCarrier, UserRight};
 use volumes::volume::{Attributes, Changes, Entry, FileKind, Name, Removal};
 
-use crate::server::{FileServer, HIDDEN, errno};
+use crate::server::{FileServer, errno};
 
 type User = UserCarrier;
 
@@ -125,6 +125,7 @@ impl file_server::Server<User> for FileServer {
             ..directory
         };
         self.note_answer(file);
+        self.note_hidden(file, name);
         Ok(file_server::lookup::Reply {
             file,
             attributes: attributes_of(&found),

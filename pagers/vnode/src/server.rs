@@ -10,7 +10,7 @@ use bsd_sys::errno::Errno;
 use libsystem::fs;
 use libsystem::mach_call::{self, port};
 use mach::defs::{Outcome, file_server, host_priv};
-use mach::file::FileHandle;
+use mach::file::{FileHandle, hidden_name};
 use mach::host_info::special_port;
 use mach::message::{Message, UserCarrier, UserRight};
 use mach::{KernReturn, PortName, PortRight, Result};
@@ -34,9 +34,6 @@ const DEVICES: [&str; 2] = ["files.root", "files.share"];
 
 /// Requests that are with the devices at a time. A device takes a few more, which names need.
 const IN_FLIGHT: usize = 24;
-
-/// What names of files begin with that have none any more.
-pub(crate) const HIDDEN: &str = ".pagoda-unlinked-";
 
 /// Milliseconds that one read of pages may take.
 const DEADLINE: u32 = 20_000;
@@ -361,7 +358,7 @@ impl FileServer {
             return Ok(false);
         }
         let volume = self.volume(mount)?;
-        let hidden = alloc::format!("{HIDDEN}{:x}", file.inode);
+        let hidden = hidden_name(file);
         let to = Name {
             directory: volume.root(),
             name: &hidden,
@@ -374,6 +371,14 @@ impl FileServer {
             // On another file system of the host: it keeps what is open, and no name.
             Err(Errno::EXDEV) => Ok(false),
             Err(error) => Err(errno(error)),
+        }
+    }
+
+    /// The kernel has asked for a file by this name: if it is the hidden one, given by the server before this one, it goes when the
+    /// kernel forgets the file.
+    pub(crate) fn note_hidden(&mut self, file: FileHandle, name: &str) {
+        if name == hidden_name(file) {
+            self.hidden.insert(key(file), name.into());
         }
     }
 

@@ -2,7 +2,8 @@
 //!
 //! It starts the file server from the boot archive, waits until there is a root, runs the shell (or one
 //! command), reaps whatever it inherits, and powers the machine off with the status of what it ran.
-//! When the file server has died, the recovery shell of the boot archive takes over.
+//! A file server that has died is started again, and gets its files back from the kernel; when that does not help, the recovery
+//! shell of the boot archive takes over.
 
 #![cfg_attr(target_os = "none", no_std, no_main)]
 #![forbid(unsafe_code)]
@@ -31,6 +32,8 @@ const PAGER_COMMAND: &str = "/bin/pager";
 const PATIENCE: u64 = 30_000_000_000;
 /// What says that there is a root directory.
 const ROOT_SIGN: &str = "/bin";
+/// How many file servers in a row may end without having shown a root.
+const ATTEMPTS: usize = 5;
 
 fn run() -> i32 {
     let words = env::args();
@@ -42,9 +45,10 @@ fn run() -> i32 {
         start_file_server()
     };
     start_pagers();
+    let mut children = Children { server };
     let status = match &arguments.command {
-        Some(command) => run_command(command, arguments.shell.as_deref(), server),
-        None => run_shell(server),
+        Some(command) => children.run_command(command, arguments.shell.as_deref()),
+        None => children.run_shell(),
     };
     let error = process::power_off(status);
     eprintln!("init: cannot power off: {error}");
@@ -109,34 +113,62 @@ fn start_pagers() {
     }
 }
 
-/// Runs one command line by a shell; its status.
-fn run_command(command: &str, chosen: Option<&str>, server: Option<i32>) -> u8 {
-    let shell = chosen.unwrap_or_else(|| shell());
-    match process::spawn(shell, &[shell, "-c", command]) {
-        Ok(child) => wait_for(child, server).shell_status() as u8,
-        Err(error) => {
-            eprintln!("init: cannot start {shell}: {error}");
-            126
-        }
-    }
+/// What init looks after besides the shell.
+struct Children {
+    /// The file server, unless there is none to be had.
+    server: Option<i32>,
 }
 
-/// Runs shells until one ends by itself; its status.
-fn run_shell(server: Option<i32>) -> u8 {
-    loop {
-        let shell = shell();
-        eprintln!("init: starting {shell}; `exit` powers off, `help` tells what there is");
-        let child = match process::spawn(shell, &[shell]) {
-            Ok(child) => child,
+impl Children {
+    /// Runs one command line by a shell; its status.
+    fn run_command(&mut self, command: &str, chosen: Option<&str>) -> u8 {
+        let shell = chosen.unwrap_or_else(|| shell());
+        match process::spawn(shell, &[shell, "-c", command]) {
+            Ok(child) => self.wait_for(child).shell_status() as u8,
             Err(error) => {
                 eprintln!("init: cannot start {shell}: {error}");
-                return 126;
+                126
             }
-        };
-        match wait_for(child, server) {
-            WaitStatus::Exited(status) => return status,
-            // Such as SIGBUS, when the file server died and the shell's own pages with it.
-            status => eprintln!("init: the shell has ended: {}", describe(status)),
+        }
+    }
+
+    /// Runs shells until one ends by itself; its status.
+    fn run_shell(&mut self) -> u8 {
+        loop {
+            let shell = shell();
+            eprintln!("init: starting {shell}; `exit` powers off, `help` tells what there is");
+            let child = match process::spawn(shell, &[shell]) {
+                Ok(child) => child,
+                Err(error) => {
+                    eprintln!("init: cannot start {shell}: {error}");
+                    return 126;
+                }
+            };
+            match self.wait_for(child) {
+                WaitStatus::Exited(status) => return status,
+                // Such as SIGBUS, when the file server died and the shell needed a page of itself.
+                status => eprintln!("init: the shell has ended: {}", describe(status)),
+            }
+        }
+    }
+
+    /// Waits for one child, reaping all others and starting the file server again when it has ended.
+    fn wait_for(&mut self, child: i32) -> WaitStatus {
+        loop {
+            match process::wait(-1, 0) {
+                Ok(Some((ended, status))) if ended == child => return status,
+                Ok(Some((ended, status))) if Some(ended) == self.server => {
+                    eprintln!("init: the file server has ended: {}", describe(status));
+                    self.server = (0..ATTEMPTS).find_map(|_| start_file_server());
+                }
+                Ok(Some((ended, status))) => restart_anon_pager(ended, status),
+                Ok(None) => {}
+                Err(Errno::ECHILD) => return WaitStatus::Exited(0),
+                Err(error) => {
+                    eprintln!("init: waiting: {error}");
+                    return WaitStatus::Exited(125);
+                }
+            }
         }
     }
 }
@@ -145,25 +177,6 @@ fn run_shell(server: Option<i32>) -> u8 {
 fn shell() -> &'static str {
     let exists = |path: &&str| fs::stat(path).is_ok();
     SHELLS.into_iter().find(exists).unwrap_or(SHELLS[1])
-}
-
-/// Waits for one child, reaping all others.
-fn wait_for(child: i32, server: Option<i32>) -> WaitStatus {
-    loop {
-        match process::wait(-1, 0) {
-            Ok(Some((ended, status))) if ended == child => return status,
-            Ok(Some((ended, status))) if Some(ended) == server => {
-                eprintln!("init: the file server has ended: {}", describe(status));
-            }
-            Ok(Some((ended, status))) => restart_anon_pager(ended, status),
-            Ok(None) => {}
-            Err(Errno::ECHILD) => return WaitStatus::Exited(0),
-            Err(error) => {
-                eprintln!("init: waiting: {error}");
-                return WaitStatus::Exited(125);
-            }
-        }
-    }
 }
 
 fn describe(status: WaitStatus) -> String {

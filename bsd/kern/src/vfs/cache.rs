@@ -51,17 +51,19 @@ fn find_or_make(
     handle: FileHandle,
     attributes: &FileAttributes,
 ) -> Result<Arc<Vnode>, Errno> {
+    let unused = if table().lock().len() >= CAPACITY {
+        take_unused()
+    } else {
+        Vec::new()
+    };
     let mut table = table().lock();
     let known = table.get(&key(handle)).cloned();
     if let Some(vnode) = known.filter(|vnode| Arc::ptr_eq(vnode.file_system(), file_system)) {
         vnode.note_answer();
+        drop(table);
+        drop(unused);
         return Ok(vnode);
     }
-    let unused = if table.len() >= CAPACITY {
-        take_unused(&mut table)
-    } else {
-        Vec::new()
-    };
     table.try_reserve(1).map_err(|_| Errno::ENFILE)?;
     let vnode = Vnode::create(file_system.clone(), handle, attributes)?;
     // What is replaced belongs to a server that has gone; whoever has it open goes on with what is in memory.
@@ -72,12 +74,47 @@ fn find_or_make(
     Ok(vnode)
 }
 
-/// Takes out every vnode that only the table holds.
-fn take_unused(table: &mut Table) -> Vec<Arc<Vnode>> {
+/// Every vnode of one file system.
+pub(super) fn of(file_system: &Arc<dyn FileSystem>) -> Vec<Arc<Vnode>> {
+    let table = table().lock();
     table
-        .extract_if(|_, vnode| Arc::strong_count(vnode) == 1)
-        .map(|(_, vnode)| vnode)
+        .values()
+        .filter(|vnode| Arc::ptr_eq(vnode.file_system(), file_system))
+        .cloned()
         .collect()
+}
+
+/// The file is not found any more: who has the vnode keeps it, and its handle may come to name another file.
+pub(super) fn remove(vnode: &Arc<Vnode>) {
+    let removed = {
+        let mut table = table().lock();
+        let key = key(vnode.handle());
+        match table.get(&key) {
+            Some(known) if Arc::ptr_eq(known, vnode) => table.remove(&key),
+            _ => None,
+        }
+    };
+    drop(removed);
+}
+
+/// Takes out every vnode that only the table holds, but for those whose pages somebody still needs.
+fn take_unused() -> Vec<Arc<Vnode>> {
+    let mut candidates: Vec<Arc<Vnode>> = {
+        let table = table().lock();
+        let only_here = |vnode: &&Arc<Vnode>| Arc::strong_count(vnode) == 1;
+        table.values().filter(only_here).cloned().collect()
+    };
+    // Objects are looked at, and vnodes end, with the table's lock dropped.
+    candidates.retain(|vnode| !vnode.pages_are_needed());
+    let mut table = table().lock();
+    let (unused, found_again) = candidates.into_iter().partition(|vnode| {
+        // The table's reference and the list's: nobody has found it meanwhile.
+        let unused = Arc::strong_count(vnode) == 2;
+        unused && table.remove(&key(vnode.handle())).is_some()
+    });
+    drop(table);
+    let _: Vec<Arc<Vnode>> = found_again;
+    unused
 }
 
 /// Lets every unused vnode and its pages go; how many.
@@ -86,7 +123,7 @@ pub fn purge() -> usize {
     let mut count = 0;
     loop {
         // A directory is free only after the files in it: repeat until nothing more comes loose.
-        let unused = take_unused(&mut table().lock());
+        let unused = take_unused();
         if unused.is_empty() {
             return count;
         }

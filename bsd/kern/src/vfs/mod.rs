@@ -7,6 +7,7 @@
 //! | [`lookup`] | from a path to a vnode | `vfs_lookup.c` |
 //! | [`namespace`] | the root and what is mounted in it | `vfs_init.c` |
 //! | [`server`] | files behind a file server: names by RPC, pages by its pager | `vnode_pager.c` |
+//! | [`recovery`] | the files of a server that has died, and its successor | - |
 //! | [`boot_archive`] | files that came with the kernel | - |
 //! | [`pagers`] | pagers by name, each with its own files | - |
 //! | [`devices`] | the console and its like | `bsd/miscfs/devfs` |
@@ -29,6 +30,7 @@ pub mod devices;
 pub mod lookup;
 pub mod namespace;
 pub mod pagers;
+mod recovery;
 pub mod server;
 pub mod syscalls;
 #[cfg(test)]
@@ -82,6 +84,25 @@ pub trait FileSystem: Send + Sync {
     /// # Errors
     /// `ENODEV` for what has no pages, `EIO`, `ENOMEM`, or what the file system says.
     fn open(&self, file: FileHandle) -> Result<(ObjectRef, FileAttributes), Errno>;
+
+    /// May a dead pager's files be found again by a successor, so that what is unsaved is worth keeping?
+    fn recovers(&self) -> bool {
+        false
+    }
+
+    /// Has the pager that serves the file now adopt its object, whose pager has died; the file gets the size first, if one
+    /// is given. The attributes after that.
+    ///
+    /// # Errors
+    /// `ENOTSUP` where pagers do not die, `EIO`, or what the file system says.
+    fn reopen(
+        &self,
+        _file: FileHandle,
+        _orphan: &ObjectRef,
+        _size: Option<u64>,
+    ) -> Result<FileAttributes, Errno> {
+        Err(Errno::ENOTSUP)
+    }
 
     /// The kernel gives back a handle that `answers` answers have named. If there were no others, it knows the file no more.
     fn forget(&self, file: FileHandle, answers: u64);

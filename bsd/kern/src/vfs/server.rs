@@ -18,10 +18,13 @@ use mach::defs::{CString, ReplyBody, Routine, file_server};
 use mach::file::{FileAttributes, FileHandle};
 use mach::message::Carried;
 use prim::clock::Deadline;
+use prim::lock::{Mutex, Rank, SpinLock};
 use vm::vm_object::ObjectRef;
 
+use super::recovery::{self, Revived};
 use super::vnode::Vnode;
 use super::{FileSystem, file_system_number, namespace};
+use crate::tty;
 
 /// How long a call may take before the server counts as hung.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -31,46 +34,131 @@ const PATIENCE_WITH_PAGERS: Duration = Duration::from_secs(10);
 
 /// A mount of a file server.
 pub struct Server {
-    port: SendRight,
+    /// Rank `KernelObject`. Replaced when the server was started again.
+    port: SpinLock<SendRight>,
     /// The number that every handle of the mount bears.
     number: u32,
     patience: Duration,
 }
 
-/// Shows a mount of the file server behind `port` at the root or at a name in it.
+/// What a file server has mounted.
+struct Mounted {
+    server: Arc<Server>,
+    /// Its top directory.
+    root: Arc<Vnode>,
+}
+
+/// Rank `Vnode`. The latest mount of each number.
+static MOUNTED: Mutex<Vec<Mounted>> = Mutex::new(Rank::Vnode, Vec::new());
+
+/// Shows a mount of the file server behind `port` at the root or at a name in it. If the server that had mounted the same
+/// there has died, this one takes its files over.
 ///
 /// # Errors
 /// What the server says, `EIO` if it says nothing.
 #[doc(alias = "vfs_mountroot")]
 pub fn mount(port: SendRight, mount: u32, name: Option<&str>) -> Result<(), Errno> {
-    let asking = Server {
-        port,
-        number: mount,
-        patience: PATIENCE,
-    };
+    let mut asking = Server::new(port, mount, PATIENCE);
     let file_server::root::Reply { file, attributes } =
         asking.call(file_server::root::Request { mount })?;
     if file.file_system >= file_system_number::NAMESPACE {
         // The kernel's own numbers are not to be had.
         return Err(Errno::EIO);
     }
-    let server = Arc::new(Server {
-        number: file.file_system,
-        ..asking
+    asking.number = file.file_system;
+    if let Some((dead, root)) = dead_mount(file) {
+        let revived = recovery::revive(&root, &asking, || asking.is_alive())?;
+        dead.go_on_with(asking);
+        tell_of(&root, revived);
+        return Ok(());
+    }
+    let server = Arc::new(asking);
+    let root = Vnode::create(server.clone(), file, &attributes)?;
+    let replaced = remember(Mounted {
+        server,
+        root: root.clone(),
     });
-    let root = Vnode::create(server, file, &attributes)?;
     let old = namespace::mount(name, root);
-    drop(old);
+    drop((old, replaced));
     Ok(())
 }
 
+/// The mount with this top directory, if its server has died.
+fn dead_mount(root: FileHandle) -> Option<(Arc<Server>, Arc<Vnode>)> {
+    let mounted = MOUNTED.lock();
+    let known = mounted.iter().find(|known| known.root.handle() == root)?;
+    let dead = !known.server.is_alive();
+    dead.then(|| (known.server.clone(), known.root.clone()))
+}
+
+fn remember(new: Mounted) -> Option<Mounted> {
+    let mut mounted = MOUNTED.lock();
+    let number = new.server.number;
+    match mounted
+        .iter_mut()
+        .find(|known| known.server.number == number)
+    {
+        Some(known) => Some(core::mem::replace(known, new)),
+        None => {
+            mounted.push(new);
+            None
+        }
+    }
+}
+
+/// Says on the console what has become of the files of a mount.
+fn tell_of(root: &Arc<Vnode>, revived: Revived) {
+    let Revived {
+        files,
+        lost,
+        lost_pages,
+    } = revived;
+    if lost > 0 {
+        tty::report(format_args!(
+            "{}: a new file server has taken {files} files over; {lost} are lost, with {lost_pages} pages of changes\n",
+            root.path()
+        ));
+    }
+}
+
 impl Server {
+    fn new(port: SendRight, number: u32, patience: Duration) -> Self {
+        Self {
+            port: SpinLock::new(Rank::KernelObject, port),
+            number,
+            patience,
+        }
+    }
+
+    fn is_alive(&self) -> bool {
+        self.port().port().is_active()
+    }
+
+    fn port(&self) -> SendRight {
+        self.port.lock().clone()
+    }
+
+    /// The server was started again: requests go to its successor from now on.
+    fn go_on_with(&self, successor: Self) {
+        let port = successor.port();
+        let old = core::mem::replace(&mut *self.port.lock(), port);
+        drop(old);
+    }
+
     /// The files of a registered pager; the number is the kernel's choice.
     pub(super) fn of_pager(port: SendRight, number: u32) -> Self {
-        Self {
-            port,
-            number,
-            patience: PATIENCE_WITH_PAGERS,
+        Self::new(port, number, PATIENCE_WITH_PAGERS)
+    }
+
+    /// The port of a file's memory object, and the file's attributes.
+    fn memory_object(&self, file: FileHandle) -> Result<(SendRight, FileAttributes), Errno> {
+        let file_server::open::Reply {
+            memory_object,
+            attributes,
+        } = self.call(file_server::open::Request { file, mode: 0 })?;
+        match memory_object.right() {
+            Some(ipc::Right::Send(port)) => Ok((port, attributes)),
+            _ => Err(Errno::EIO),
         }
     }
 
@@ -78,7 +166,7 @@ impl Server {
         let kmsg = Kmsg::from_message(request.into_message(Carried::Null, Carried::Null))
             .map_err(|_| Errno::ENOMEM)?;
         let patience = Patience::Until(Deadline::after(self.patience));
-        let answer = ipc::rpc(&self.port, kmsg, patience).map_err(errno)?;
+        let answer = ipc::rpc(&self.port(), kmsg, patience).map_err(errno)?;
         R::Reply::from_message(answer.into_message()).map_err(errno)
     }
 }
@@ -147,20 +235,33 @@ impl FileSystem for Server {
     }
 
     fn open(&self, file: FileHandle) -> Result<(ObjectRef, FileAttributes), Errno> {
-        let file_server::open::Reply {
-            memory_object,
-            attributes,
-        } = self.call(file_server::open::Request { file, mode: 0 })?;
-        let Some(ipc::Right::Send(port)) = memory_object.right() else {
-            return Err(Errno::EIO);
-        };
+        let (port, attributes) = self.memory_object(file)?;
         let object = kern::external_pager::object_for_port(port, attributes.size).map_err(errno)?;
         Ok((object, attributes))
     }
 
+    fn recovers(&self) -> bool {
+        self.number < file_system_number::FIRST_PAGER
+    }
+
+    fn reopen(
+        &self,
+        file: FileHandle,
+        orphan: &ObjectRef,
+        size: Option<u64>,
+    ) -> Result<FileAttributes, Errno> {
+        let (port, mut attributes) = self.memory_object(file)?;
+        if let Some(size) = size.filter(|size| *size != attributes.size) {
+            self.call(file_server::set_size::Request { file, size })?;
+            attributes = self.attributes(file)?;
+        }
+        kern::external_pager::adopt_for_port(orphan, port).map_err(errno)?;
+        Ok(attributes)
+    }
+
     fn forget(&self, file: FileHandle, answers: u64) {
         use mach::defs::RequestBody;
-        let destination = Carried::Right(self.port.clone().into());
+        let destination = Carried::Right(self.port().into());
         let message =
             file_server::forget::Request { file, answers }.into_message(destination, Carried::Null);
         // A server that is gone has forgotten everything.

@@ -228,6 +228,8 @@ fn last_position(mut records: &[u8]) -> Option<u64> {
 
 /// `vfs_purge()`: unused vnodes go, and their pages with them.
 pub(crate) fn vfs_purge(_call: &mut Call<'_>) -> Outcome {
+    // Mappings that have just ended still hold objects.
+    prim::reaper::quiesce();
     cache::purge();
     prim::reaper::quiesce();
     DONE

@@ -89,7 +89,7 @@ impl FileSystem for Tree {
 }
 
 /// The cache and the mounts are the kernel's: one test at a time.
-fn turn() -> MutexGuard<'static, ()> {
+pub(super) fn turn() -> MutexGuard<'static, ()> {
     static ONE: Mutex<()> = Mutex::new(());
     prim::host::boot();
     ONE.lock().unwrap_or_else(PoisonError::into_inner)

@@ -123,6 +123,11 @@ impl Vnode {
         self.answers.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// The file system knows the handle by so many answers; what was before counts no more.
+    pub(super) fn restart_answers(&self, answers: u64) {
+        self.answers.store(answers, Ordering::Relaxed);
+    }
+
     /// Remembers how the file was reached. A directory that is reached through itself (it was moved meanwhile, or the
     /// server talks nonsense) stays where it is: places lead to the root.
     pub(super) fn set_place(&self, parent: &Arc<Self>, name: &str) {
@@ -165,6 +170,20 @@ impl Vnode {
     #[must_use]
     pub fn parent(&self) -> Option<Arc<Self>> {
         self.place.lock().parent.clone()
+    }
+
+    /// The directory it was reached through, and its name there.
+    pub(super) fn place(&self) -> Option<(Arc<Self>, String)> {
+        let Place { parent, name } = self.place.lock().clone();
+        Some((parent?, name))
+    }
+
+    /// How many names lead here from the root.
+    pub(super) fn depth(&self) -> usize {
+        let next = |at: &Arc<Self>| at.parent();
+        core::iter::successors(self.parent(), next)
+            .take(DEPTH_MAX)
+            .count()
     }
 
     /// The path from the root, as far as it is known.
@@ -233,6 +252,25 @@ impl Vnode {
         };
         drop(old);
         Ok(object)
+    }
+
+    /// The file's object, if its pager has died.
+    pub(super) fn orphan(&self) -> Option<ObjectRef> {
+        let object = self.content.lock().object.clone();
+        object.filter(ObjectRef::pager_is_dead)
+    }
+
+    /// Are its pages in use without it, or held for the successor of a dead pager? A successor finds them by the vnode.
+    pub(super) fn pages_are_needed(&self) -> bool {
+        let object = self.content.lock().object.clone();
+        let is_held = |object: &ObjectRef| self.file_system.recovers() && object.held_pages() > 0;
+        // One reference is the vnode's, one is this function's.
+        object.is_some_and(|object| object.reference_count() > 2 || is_held(&object))
+    }
+
+    /// The data are what is known here, whatever the version says.
+    pub(super) fn note_version(&self, attributes: &FileAttributes) {
+        self.content.lock().version = attributes.version;
     }
 
     /// The file's size.
