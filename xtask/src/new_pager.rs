@@ -68,11 +68,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     progress::step("Made", &directory.display().to_string());
     // The picture of the crates has one more.
     graph::run(&graph::Arguments {})?;
+    let show = format!("cargo xtask qemu --run 'pager start {name}; ls -l /pagers/{name}'");
     println!(
-        "\n  cargo xtask test {name}                                          its tests, here and in the guest\n  \
-           cargo xtask qemu --run 'pager start {name}; ls /pagers/{name}'{pad}what it shows\n\n\
-         Start reading at {PLUGINS}/{name}/src/main.rs; docs/write-a-pager.md explains it.",
-        pad = " ".repeat(2),
+        "\n  {:width$}  runs its tests, here and in the guest\n  {show}  shows what it serves\n\n\
+         Begin with {PLUGINS}/{name}/src/main.rs; docs/write-a-pager.md explains it.",
+        format!("cargo xtask test {name}"),
+        width = show.len(),
     );
     Ok(ExitCode::SUCCESS)
 }
