@@ -188,7 +188,7 @@ impl VmMap {
     }
 
     /// Anonymous memory that is made for this map from now on stays in memory: the program works for those who page out.
-    #[doc(alias = "vm_map_set_wiring_required")]
+    #[doc(alias = "wiring_required")]
     pub fn make_unpageable(&self) {
         self.write().state.unpageable = true;
     }
