@@ -6,17 +6,17 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::ops::{Deref, DerefMut};
-use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use bsd_sys::errno::Errno;
 use bsd_sys::fcntl::{self, FD_CLOEXEC, OpenFlags};
 use bsd_sys::limits::{OPEN_MAX, PATH_MAX};
-use prim::wait::{Interruptible, WaitQueue, WaitResult};
 use prim::zone::{Admission, Zone};
 
 use crate::proc::Proc;
 use crate::sys_pipe::PipeEnd;
 use crate::sysent::{Call, DONE, Failure, Outcome, value};
+use crate::turn::{Turn, TurnGuard};
 use crate::vfs::vnode::Vnode;
 
 static OPEN_FILES: Zone = Zone::new("open files", size_of::<OpenFile>());
@@ -64,6 +64,9 @@ impl OpenFile {
 
     fn of_kind(kind: Kind, flags: OpenFlags) -> Result<Arc<Self>, Errno> {
         let admission = OPEN_FILES.admit().map_err(|_| Errno::ENFILE)?;
+        if let Kind::Vnode(vnode) = &kind {
+            vnode.note_opened();
+        }
         Ok(Arc::new(Self {
             kind,
             flags: AtomicU32::new(flags.bits()),
@@ -117,34 +120,30 @@ impl OpenFile {
     }
 }
 
+impl Drop for OpenFile {
+    fn drop(&mut self) {
+        if let Kind::Vnode(vnode) = &self.kind {
+            vnode.note_closed();
+        }
+    }
+}
+
 /// Where the next read begins; for a directory the file system's own position. Held across a read, so that two readers of
-/// one open file do not get the same bytes. Not a lock of the kernel: the reader may wait for a pager, and whoever waits for
-/// the reader can be killed meanwhile.
+/// one open file do not get the same bytes.
 #[derive(Default)]
 struct Position {
     value: AtomicU64,
-    /// Somebody reads.
-    busy: AtomicBool,
-    /// Who waits for that reader.
-    waiters: WaitQueue,
+    turn: Turn,
 }
 
 impl Position {
     fn acquire(&self) -> Result<PositionGuard<'_>, Failure> {
-        loop {
-            if !self.busy.swap(true, Ordering::Acquire) {
-                return Ok(PositionGuard {
-                    position: self,
-                    value: self.value.load(Ordering::Relaxed),
-                });
-            }
-            let wait = self.waiters.assert_wait(Interruptible::AbortSafe, None);
-            if !self.busy.load(Ordering::SeqCst) {
-                wait.cancel();
-            } else if wait.block() == WaitResult::Interrupted {
-                return Err(Failure::Restart);
-            }
-        }
+        let turn = self.turn.take()?;
+        Ok(PositionGuard {
+            position: self,
+            value: self.value.load(Ordering::Relaxed),
+            _turn: turn,
+        })
     }
 }
 
@@ -152,6 +151,7 @@ impl Position {
 pub struct PositionGuard<'a> {
     position: &'a Position,
     value: u64,
+    _turn: TurnGuard<'a>,
 }
 
 impl Deref for PositionGuard<'_> {
@@ -170,9 +170,6 @@ impl DerefMut for PositionGuard<'_> {
 impl Drop for PositionGuard<'_> {
     fn drop(&mut self) {
         self.position.value.store(self.value, Ordering::Relaxed);
-        self.position.busy.store(false, Ordering::SeqCst);
-        // All of them: one that was interrupted would not pass the word on.
-        self.position.waiters.wake_all();
     }
 }
 

@@ -39,4 +39,5 @@ pub mod sysent;
 #[cfg(test)]
 mod tests;
 pub mod tty;
+pub mod turn;
 pub mod vfs;

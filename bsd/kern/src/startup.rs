@@ -30,7 +30,7 @@ use crate::kern_exec::{self, Arguments};
 use crate::proc::{self, Proc, ProcParameters};
 use crate::sysent::{self, Call, Outcome};
 use crate::vfs::lookup::{Last, lookup};
-use crate::vfs::{boot_archive, devices, namespace, pagers, server};
+use crate::vfs::{boot_archive, devices, namespace, pagers, server, update};
 use crate::{kern_sig, tty};
 
 /// What the board gives.
@@ -70,6 +70,9 @@ pub fn start(parameters: BootParameters) -> Result<(), StartError> {
     boot_archive::mount(parameters.archive).map_err(failed("mounting the boot archive"))?;
     devices::mount().map_err(failed("mounting the devices"))?;
     pagers::mount().map_err(failed("mounting the pagers"))?;
+    update::start()
+        .map_err(|_| Errno::ENOMEM)
+        .map_err(failed("starting the update thread"))?;
     tty::start()
         .map_err(|_| Errno::ENOMEM)
         .map_err(failed("starting the terminal"))?;
@@ -118,9 +121,10 @@ fn first_process() -> Result<Arc<Proc>, Errno> {
 /// call that told us.
 fn mount_file_server(port: SendRight) -> Result<(), KernReturn> {
     let mount = move || {
-        // The root comes last: who sees it sees the others. A machine without a shared directory has only those two.
+        // The root comes last: who sees it sees the others. A machine without a shared directory has only the others.
         let _ = server::mount(port.clone(), 1, Some("share"));
         let _ = server::mount(port.clone(), 2, Some("ram"));
+        let _ = server::mount(port.clone(), 3, Some("tmp"));
         if let Err(errno) = server::mount(port, 0, None) {
             tty::report(format_args!("mounting the root: {errno}\n"));
         }
@@ -146,6 +150,7 @@ pub(crate) fn reboot(call: &mut Call<'_>) -> Outcome {
     if how & RB_HALT == 0 {
         return Err(Errno::ENOTSUP.into());
     }
+    update::finish();
     power_off(status_of(how))
 }
 

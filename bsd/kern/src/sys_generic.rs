@@ -6,7 +6,7 @@
 use alloc::sync::Arc;
 
 use bsd_sys::errno::Errno;
-use bsd_sys::fcntl::{SEEK_CUR, SEEK_END, SEEK_SET};
+use bsd_sys::fcntl::{OpenFlags, SEEK_CUR, SEEK_END, SEEK_SET};
 use bsd_sys::ioctl;
 use bsd_sys::termios::{Termios, WindowSize};
 use mach::KernReturn;
@@ -16,6 +16,7 @@ use crate::kern_descrip::{self, Kind, OpenFile};
 use crate::sys_pipe;
 use crate::sysent::{Call, DONE, Failure, Outcome, value};
 use crate::tty;
+use crate::vfs::content::{self, Place, Written};
 use crate::vfs::devices::{self, Device};
 use crate::vfs::vnode::Vnode;
 
@@ -137,25 +138,106 @@ fn read_zeroes(call: &Call<'_>, user: u64, length: u64) -> Result<u64, Failure> 
     Ok(done)
 }
 
-/// `write(fd, buffer, length)`: to devices and pipes. Files cannot be written yet.
+/// `write(fd, buffer, length)`.
 pub(crate) fn write(call: &mut Call<'_>) -> Outcome {
-    let (user, length) = (call.long(1), call.long(2));
     let file = kern_descrip::lookup(call.proc, call.int(0))?;
-    if !file.flags().writes() {
-        return Err(Errno::EBADF.into());
+    value(write_piece(call, &file, call.long(1), call.long(2))?)
+}
+
+/// `pwrite(fd, buffer, length, offset)`.
+pub(crate) fn pwrite(call: &mut Call<'_>) -> Outcome {
+    let file = kern_descrip::lookup(call.proc, call.int(0))?;
+    let vnode = seekable(&file)?;
+    let offset = i64::try_from(call.long(3)).map_err(|_| Errno::EINVAL)? as u64;
+    let (user, length) = (call.long(1), call.long(2));
+    check_writing(&file, length)?;
+    value(write_file(call, &file, vnode, Place::At(offset), user, length)?.length)
+}
+
+/// The most pieces of a `writev` (`IOV_MAX`).
+const PIECES_MAX: u64 = 1024;
+
+/// `writev(fd, pieces, count)`.
+pub(crate) fn writev(call: &mut Call<'_>) -> Outcome {
+    let (pieces, count) = (call.long(1), u64::from(call.word(2)));
+    if count == 0 || count > PIECES_MAX {
+        return Err(Errno::EINVAL.into());
     }
-    check_length(length)?;
+    let file = kern_descrip::lookup(call.proc, call.int(0))?;
+    let mut done: u64 = 0;
+    for index in 0..count {
+        let piece = pieces.wrapping_add(16 * index);
+        let both = call
+            .copyin_word(piece)
+            .and_then(|user| Ok((user, call.copyin_word(piece.wrapping_add(8))?)));
+        let written = both.and_then(|(user, length)| {
+            let written = write_piece(call, &file, user, length)?;
+            Ok((written, written == length))
+        });
+        match written {
+            Ok((written, whole)) => {
+                done += written;
+                if !whole {
+                    break;
+                }
+            }
+            // What was written before the trouble counts.
+            Err(_) if done > 0 => break,
+            Err(failure) => return Err(failure),
+        }
+    }
+    value(done)
+}
+
+fn check_writing(file: &OpenFile, length: u64) -> Result<(), Errno> {
+    if !file.flags().writes() {
+        return Err(Errno::EBADF);
+    }
+    check_length(length)
+}
+
+/// Writes at the file's position, or wherever a file of its kind is written.
+fn write_piece(call: &Call<'_>, file: &OpenFile, user: u64, length: u64) -> Result<u64, Failure> {
+    check_writing(file, length)?;
     let vnode = match file.kind() {
         Kind::Vnode(vnode) => vnode,
-        Kind::Pipe(end) => {
-            return value(sys_pipe::write(call, &file, end, user, length as usize)?);
-        }
+        Kind::Pipe(end) => return sys_pipe::write(call, file, end, user, length as usize),
     };
     match devices::device(vnode) {
-        Some(Device::Console) => {}
-        Some(Device::Null | Device::Zero) => return value(length),
-        None => return Err(Errno::EROFS.into()),
+        Some(Device::Console) => return write_console(call, user, length),
+        Some(Device::Null | Device::Zero) => return Ok(length),
+        None => {}
     }
+    let mut position = file.position()?;
+    let place = if file.flags().contains(OpenFlags::APPEND) {
+        Place::End
+    } else {
+        Place::At(*position)
+    };
+    let written = write_file(call, file, vnode, place, user, length)?;
+    *position = written.start + written.length;
+    Ok(written.length)
+}
+
+fn write_file(
+    call: &Call<'_>,
+    file: &OpenFile,
+    vnode: &Arc<Vnode>,
+    place: Place,
+    user: u64,
+    length: u64,
+) -> Result<Written, Failure> {
+    if !vnode.is_regular() {
+        return Err(Errno::EISDIR.into());
+    }
+    let written = content::write(call, vnode, place, user, length)?;
+    if file.flags().intersects(OpenFlags::SYNC | OpenFlags::DSYNC) {
+        content::synchronize(vnode)?;
+    }
+    Ok(written)
+}
+
+fn write_console(call: &Call<'_>, user: u64, length: u64) -> Result<u64, Failure> {
     let mut chunk = [0; CHUNK];
     let mut done = 0;
     while done < length {
@@ -167,7 +249,7 @@ pub(crate) fn write(call: &mut Call<'_>) -> Outcome {
         }
         done += piece.len() as u64;
     }
-    value(done)
+    Ok(done)
 }
 
 /// `lseek(fd, offset, whence)`.
@@ -176,6 +258,7 @@ pub(crate) fn lseek(call: &mut Call<'_>) -> Outcome {
     let vnode = seekable(&file)?;
     let offset = call.long(1) as i64;
     let end = match call.int(2) {
+        SEEK_END if vnode.is_regular() => vnode.size(),
         SEEK_END => vnode.attributes().map_err(Failure::or_restart)?.size,
         _ => 0,
     };

@@ -115,6 +115,8 @@ pub mod attribute {
     pub const ACCESSED: u32 = 8;
     /// Time of last change.
     pub const MODIFIED: u32 = 0x10;
+    /// The times are not those given, but the file system's present.
+    pub const NOW: u32 = 0x20;
 }
 
 /// Flags of `remove`.

@@ -7,7 +7,7 @@ use mach::Result;
 use mach::defs::{Array, CString, Call, file_server};
 use mach::file::{FileAttributes, FileHandle, FileTime, HIDDEN, attribute, open_mode, remove_flag};
 use mach::message::{UserCarrier, UserRight};
-use volumes::volume::{Attributes, Changes, Entry, FileKind, Name, Removal};
+use volumes::volume::{Attributes, Changes, Entry, FileKind, Moment, Name, Removal};
 
 use crate::server::{FileServer, errno};
 
@@ -341,9 +341,14 @@ impl file_server::Server<User> for FileServer {
             attributes,
         } = request;
         let chosen = |bit: u32| mask & bit != 0;
-        let time = |bit: u32, time: FileTime| {
-            chosen(bit).then_some((time.seconds.max(0) as u64, u64::from(time.nanoseconds)))
+        let moment = |time: FileTime| {
+            if chosen(attribute::NOW) {
+                Moment::Now
+            } else {
+                Moment::At(time.seconds.max(0) as u64, u64::from(time.nanoseconds))
+            }
         };
+        let time = |bit: u32, time: FileTime| chosen(bit).then(|| moment(time));
         let changes = Changes {
             permissions: chosen(attribute::MODE).then_some(attributes.mode & PERMISSIONS),
             uid: chosen(attribute::UID).then_some(attributes.uid),

@@ -86,6 +86,9 @@ fn file_backing(
     let (readable, writable) = (file.flags().reads(), file.flags().writes());
     let maximum = validate::file_maximum(readable, writable, plan.protection, plan.flags)?;
     let object = vnode.object().map_err(Failure::or_restart)?;
+    if plan.flags.contains(MapFlags::SHARED) && maximum.contains(VmProt::WRITE) {
+        vnode.note_writing();
+    }
     let pages = object.resident_count();
     trace::point(
         Event::VmObjectFound,

@@ -117,6 +117,30 @@ fn take_unused() -> Vec<Arc<Vnode>> {
     unused
 }
 
+/// Every regular file that is known.
+pub(super) fn regular_files() -> Vec<Arc<Vnode>> {
+    let table = table().lock();
+    let regular = table.values().filter(|vnode| vnode.is_regular());
+    regular.cloned().collect()
+}
+
+/// Forgets a file that nobody but the caller uses; it comes back if somebody does.
+pub(super) fn let_go(vnode: Arc<Vnode>) -> Option<Arc<Vnode>> {
+    let mut table = table().lock();
+    let here = table
+        .get(&key(vnode.handle()))
+        .is_some_and(|known| Arc::ptr_eq(known, &vnode));
+    // The table's and the caller's.
+    if !here || Arc::strong_count(&vnode) > 2 {
+        return Some(vnode);
+    }
+    let known = table.remove(&key(vnode.handle()));
+    drop(table);
+    // The file system is told with the lock dropped.
+    drop((known, vnode));
+    None
+}
+
 /// Lets every unused vnode and its pages go; how many.
 #[doc(alias = "vfs_purge")]
 pub fn purge() -> usize {

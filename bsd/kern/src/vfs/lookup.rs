@@ -42,6 +42,81 @@ pub fn lookup(start: &Arc<Vnode>, path: &str, last: Last) -> Result<Arc<Vnode>, 
     Ok(walk.at)
 }
 
+/// A name and the directory it is looked for in: what a call that makes or removes names works on.
+pub(super) struct Parent {
+    /// The directory.
+    pub(super) directory: Arc<Vnode>,
+    /// The name; never empty, but it may be `.` or `..`.
+    pub(super) name: String,
+}
+
+impl Parent {
+    /// The file of that name; a symbolic link itself.
+    ///
+    /// # Errors
+    /// As [`lookup`].
+    pub(super) fn find(&self) -> Result<Arc<Vnode>, Errno> {
+        lookup(&self.directory, &self.name, Last::Keep)
+    }
+}
+
+/// The directory that the last name of `path` is in, and that name.
+///
+/// # Errors
+/// As [`lookup`]; `EBUSY` for the root, which is in no directory.
+#[doc(alias = "nameiat")]
+pub(super) fn lookup_parent(start: &Arc<Vnode>, path: &str) -> Result<Parent, Errno> {
+    if path.is_empty() {
+        return Err(Errno::ENOENT);
+    }
+    let trimmed = path.trim_end_matches('/');
+    let (before, name) = match trimmed.rfind('/') {
+        Some(at) => trimmed.split_at(at + 1),
+        None => ("", trimmed),
+    };
+    if name.is_empty() {
+        return Err(Errno::EBUSY);
+    }
+    if name.len() > NAME_MAX {
+        return Err(Errno::ENAMETOOLONG);
+    }
+    let directory = if before.is_empty() {
+        start.clone()
+    } else {
+        lookup(start, before, Last::Follow)?
+    };
+    if !directory.is_directory() {
+        return Err(Errno::ENOTDIR);
+    }
+    Ok(Parent {
+        directory,
+        name: name.to_string(),
+    })
+}
+
+/// The file that `path` names, or the place where it would be made: a symbolic link at the end is followed to where it leads.
+///
+/// # Errors
+/// As [`lookup`], but for `ENOENT` of the last name.
+pub(super) fn lookup_or_place(
+    start: &Arc<Vnode>,
+    path: &str,
+) -> Result<Result<Arc<Vnode>, Parent>, Errno> {
+    let mut parent = lookup_parent(start, path)?;
+    for _ in 0..MAXSYMLINKS {
+        match parent.find() {
+            Ok(found) if found.is_symbolic_link() => {
+                let target = found.file_system().read_link(found.handle())?;
+                parent = lookup_parent(&parent.directory, &target)?;
+            }
+            Ok(found) => return Ok(Ok(found)),
+            Err(Errno::ENOENT) => return Ok(Err(parent)),
+            Err(errno) => return Err(errno),
+        }
+    }
+    Err(Errno::ELOOP)
+}
+
 struct Walk {
     at: Arc<Vnode>,
     /// What is still to be walked.

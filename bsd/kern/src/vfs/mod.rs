@@ -11,7 +11,9 @@
 //! | [`boot_archive`] | files that came with the kernel | - |
 //! | [`pagers`] | pagers by name, each with its own files | - |
 //! | [`devices`] | the console and its like | `bsd/miscfs/devfs` |
-//! | [`syscalls`] | the calls that take names | `vfs_syscalls.c` |
+//! | [`content`] | writing, cutting, making durable | `vfs_cluster.c` |
+//! | [`update`] | dirty files reach their file systems in time | `vfs_syscalls.c` |
+//! | [`syscalls`], [`changes`] | the calls that take names | `vfs_syscalls.c` |
 //!
 //! ```text
 //!   /            the file server's mount 0, or nothing
@@ -26,6 +28,8 @@
 
 pub mod boot_archive;
 pub mod cache;
+pub(crate) mod changes;
+pub(crate) mod content;
 pub mod devices;
 pub mod lookup;
 pub mod namespace;
@@ -35,6 +39,7 @@ pub mod server;
 pub mod syscalls;
 #[cfg(test)]
 mod tests;
+pub mod update;
 pub mod vnode;
 
 use alloc::string::String;
@@ -43,6 +48,24 @@ use alloc::vec::Vec;
 use bsd_sys::errno::Errno;
 use mach::file::{FileAttributes, FileHandle};
 use vm::vm_object::ObjectRef;
+
+/// A name in a directory.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Name<'a> {
+    /// The directory.
+    pub directory: FileHandle,
+    /// The name.
+    pub name: &'a str,
+}
+
+/// What loses its name.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Removal {
+    /// A directory, which must be empty.
+    Directory,
+    /// Anything else.
+    File,
+}
 
 /// A tree of files. Calls may wait for a server; a signal ends the wait with `EINTR`.
 pub trait FileSystem: Send + Sync {
@@ -102,6 +125,91 @@ pub trait FileSystem: Send + Sync {
         _size: Option<u64>,
     ) -> Result<FileAttributes, Errno> {
         Err(Errno::ENOTSUP)
+    }
+
+    /// The file is going to be written.
+    ///
+    /// # Errors
+    /// `EROFS`, `EACCES`, `EIO`, or what the file system says.
+    fn prepare_writing(&self, _file: FileHandle) -> Result<(), Errno> {
+        Err(Errno::EROFS)
+    }
+
+    /// Makes an empty regular file. The answer counts as one that has named it, as that of a lookup does.
+    ///
+    /// # Errors
+    /// `EEXIST`, `EROFS`, `ENOSPC`, `EIO`, or what the file system says.
+    fn create(&self, _at: Name<'_>, _mode: u32) -> Result<(FileHandle, FileAttributes), Errno> {
+        Err(Errno::EROFS)
+    }
+
+    /// Makes a directory; as [`FileSystem::create`].
+    ///
+    /// # Errors
+    /// As [`FileSystem::create`].
+    fn make_directory(
+        &self,
+        _at: Name<'_>,
+        _mode: u32,
+    ) -> Result<(FileHandle, FileAttributes), Errno> {
+        Err(Errno::EROFS)
+    }
+
+    /// Makes a symbolic link; as [`FileSystem::create`].
+    ///
+    /// # Errors
+    /// As [`FileSystem::create`].
+    fn make_symbolic_link(
+        &self,
+        _at: Name<'_>,
+        _target: &str,
+    ) -> Result<(FileHandle, FileAttributes), Errno> {
+        Err(Errno::EROFS)
+    }
+
+    /// Gives a file one more name.
+    ///
+    /// # Errors
+    /// As [`FileSystem::create`].
+    fn link(&self, _file: FileHandle, _at: Name<'_>) -> Result<(), Errno> {
+        Err(Errno::EROFS)
+    }
+
+    /// Gives a file another name; a file that had the new name loses it.
+    ///
+    /// # Errors
+    /// `ENOENT`, `ENOTEMPTY`, `EROFS`, `EIO`, or what the file system says.
+    fn rename(&self, _from: Name<'_>, _to: Name<'_>) -> Result<(), Errno> {
+        Err(Errno::EROFS)
+    }
+
+    /// Takes a name away.
+    ///
+    /// # Errors
+    /// `ENOENT`, `ENOTEMPTY`, `EROFS`, `EIO`, or what the file system says.
+    fn remove(&self, _at: Name<'_>, _kind: Removal) -> Result<(), Errno> {
+        Err(Errno::EROFS)
+    }
+
+    /// Sets the attributes named by the bits of [`attribute`](mach::file::attribute).
+    ///
+    /// # Errors
+    /// `EROFS`, `EIO`, or what the file system says.
+    fn set_attributes(
+        &self,
+        _file: FileHandle,
+        _mask: u32,
+        _attributes: &FileAttributes,
+    ) -> Result<(), Errno> {
+        Err(Errno::EROFS)
+    }
+
+    /// The size is this now.
+    ///
+    /// # Errors
+    /// `EROFS`, `ENOSPC`, `EIO`, or what the file system says.
+    fn set_size(&self, _file: FileHandle, _size: u64) -> Result<(), Errno> {
+        Err(Errno::EROFS)
     }
 
     /// The kernel gives back a handle that `answers` answers have named. If there were no others, it knows the file no more.

@@ -15,7 +15,7 @@ use bsd_sys::errno::Errno;
 use ipc::{KernelCarrier, Kmsg, Patience, SendRight};
 use mach::KernReturn;
 use mach::defs::{CString, ReplyBody, Routine, file_server};
-use mach::file::{FileAttributes, FileHandle};
+use mach::file::{FileAttributes, FileHandle, open_mode, remove_flag};
 use mach::message::Carried;
 use prim::clock::Deadline;
 use prim::lock::{Mutex, Rank, SpinLock};
@@ -23,7 +23,7 @@ use vm::vm_object::ObjectRef;
 
 use super::recovery::{self, Revived};
 use super::vnode::Vnode;
-use super::{FileSystem, file_system_number, namespace};
+use super::{FileSystem, Name, Removal, file_system_number, namespace};
 use crate::tty;
 
 /// How long a call may take before the server counts as hung.
@@ -162,6 +162,15 @@ impl Server {
         }
     }
 
+    /// A handle in an answer: one of another file system would be taken for that one's file.
+    fn own(&self, file: FileHandle) -> Result<FileHandle, Errno> {
+        if file.file_system == self.number {
+            Ok(file)
+        } else {
+            Err(Errno::EIO)
+        }
+    }
+
     fn call<R: Routine<KernelCarrier>>(&self, request: R) -> Result<R::Reply, Errno> {
         let kmsg = Kmsg::from_message(request.into_message(Carried::Null, Carried::Null))
             .map_err(|_| Errno::ENOMEM)?;
@@ -173,7 +182,7 @@ impl Server {
 
 /// A server's failure is an errno in a `kern_return`; what the transport says of a dead or hung server is `EIO`, and so is an
 /// errno that there is not. `EINTR` is for the caller's own signals.
-fn errno(code: KernReturn) -> Errno {
+pub(super) fn errno(code: KernReturn) -> Errno {
     match code.to_errno() {
         Some(number) if number == Errno::EINTR.raw() => Errno::EIO,
         Some(number) if (1..=Errno::ELAST.raw()).contains(&number) => Errno::from_raw(number),
@@ -199,12 +208,7 @@ impl FileSystem for Server {
                 directory,
                 name: c_string(name)?,
             })?;
-        // A handle of another file system would be taken for that one's file.
-        if file.file_system == self.number {
-            Ok((file, attributes))
-        } else {
-            Err(Errno::EIO)
-        }
+        self.own(file).map(|file| (file, attributes))
     }
 
     fn attributes(&self, file: FileHandle) -> Result<FileAttributes, Errno> {
@@ -257,6 +261,102 @@ impl FileSystem for Server {
         }
         kern::external_pager::adopt_for_port(orphan, port).map_err(errno)?;
         Ok(attributes)
+    }
+
+    fn prepare_writing(&self, file: FileHandle) -> Result<(), Errno> {
+        let mode = open_mode::WRITE;
+        // The right to the object comes with the answer and goes with it: the kernel has it already, or asks when it needs it.
+        self.call(file_server::open::Request { file, mode })
+            .map(drop)
+    }
+
+    fn create(&self, at: Name<'_>, mode: u32) -> Result<(FileHandle, FileAttributes), Errno> {
+        let file_server::create::Reply { file, attributes } =
+            self.call(file_server::create::Request {
+                directory: at.directory,
+                mode,
+                flags: 0,
+                name: c_string(at.name)?,
+            })?;
+        self.own(file).map(|file| (file, attributes))
+    }
+
+    fn make_directory(
+        &self,
+        at: Name<'_>,
+        mode: u32,
+    ) -> Result<(FileHandle, FileAttributes), Errno> {
+        let file_server::make_directory::Reply { file, attributes } =
+            self.call(file_server::make_directory::Request {
+                directory: at.directory,
+                mode,
+                name: c_string(at.name)?,
+            })?;
+        self.own(file).map(|file| (file, attributes))
+    }
+
+    fn make_symbolic_link(
+        &self,
+        at: Name<'_>,
+        target: &str,
+    ) -> Result<(FileHandle, FileAttributes), Errno> {
+        let file_server::symbolic_link::Reply { file, attributes } =
+            self.call(file_server::symbolic_link::Request {
+                directory: at.directory,
+                name: c_string(at.name)?,
+                target: c_string(target)?,
+            })?;
+        self.own(file).map(|file| (file, attributes))
+    }
+
+    fn link(&self, file: FileHandle, at: Name<'_>) -> Result<(), Errno> {
+        let request = file_server::link::Request {
+            file,
+            directory: at.directory,
+            name: c_string(at.name)?,
+        };
+        self.call(request).map(drop)
+    }
+
+    fn rename(&self, from: Name<'_>, to: Name<'_>) -> Result<(), Errno> {
+        let request = file_server::rename::Request {
+            from_directory: from.directory,
+            to_directory: to.directory,
+            from_name: c_string(from.name)?,
+            to_name: c_string(to.name)?,
+        };
+        self.call(request).map(drop)
+    }
+
+    fn remove(&self, at: Name<'_>, kind: Removal) -> Result<(), Errno> {
+        let request = file_server::remove::Request {
+            directory: at.directory,
+            flags: match kind {
+                Removal::Directory => remove_flag::DIRECTORY,
+                Removal::File => 0,
+            },
+            name: c_string(at.name)?,
+        };
+        self.call(request).map(drop)
+    }
+
+    fn set_attributes(
+        &self,
+        file: FileHandle,
+        mask: u32,
+        attributes: &FileAttributes,
+    ) -> Result<(), Errno> {
+        let request = file_server::set_attributes::Request {
+            file,
+            mask,
+            attributes: *attributes,
+        };
+        self.call(request).map(drop)
+    }
+
+    fn set_size(&self, file: FileHandle, size: u64) -> Result<(), Errno> {
+        self.call(file_server::set_size::Request { file, size })
+            .map(drop)
     }
 
     fn forget(&self, file: FileHandle, answers: u64) {

@@ -9,9 +9,9 @@ use bsd_sys::stat::{S_IFMT, STAT_SIZE, Stat};
 use bsd_sys::time::Timespec;
 use mach::file::{FileAttributes, FileTime};
 
-use super::lookup::{Last, lookup};
+use super::lookup::{Last, Parent, lookup, lookup_or_place, lookup_parent};
 use super::vnode::Vnode;
-use super::{cache, file_system_number};
+use super::{cache, changes, content, file_system_number};
 use crate::kern_descrip::{self, Kind, OpenFile};
 use crate::sysent::{Call, DONE, Failure, Outcome, value};
 
@@ -30,7 +30,7 @@ pub(crate) fn named(call: &Call<'_>, argument: usize, last: Last) -> Result<Arc<
     lookup(&start, &path, last).map_err(Failure::or_restart)
 }
 
-/// `open(path, flags, mode)`: reading; nothing can be made or written but devices.
+/// `open(path, flags, mode)`.
 #[doc(alias = "open1")]
 pub(crate) fn open(call: &mut Call<'_>) -> Outcome {
     let flags = OpenFlags::from_bits_truncate(call.word(1));
@@ -39,21 +39,23 @@ pub(crate) fn open(call: &mut Call<'_>) -> Outcome {
     {
         return Err(Errno::EINVAL.into());
     }
-    let last = if flags.intersects(OpenFlags::NOFOLLOW | OpenFlags::SYMLINK) {
-        Last::Keep
+    let vnode = if flags.contains(OpenFlags::CREAT) {
+        found_or_made(call, flags)?
     } else {
-        Last::Follow
+        let keep = flags.intersects(OpenFlags::NOFOLLOW | OpenFlags::SYMLINK);
+        let vnode = named(call, 0, if keep { Last::Keep } else { Last::Follow })?;
+        check_open(&vnode, flags)?;
+        vnode
     };
-    let vnode = match named(call, 0, last) {
-        Err(Failure::Errno(Errno::ENOENT)) if flags.contains(OpenFlags::CREAT) => {
-            return Err(Errno::EROFS.into());
-        }
-        found => found?,
-    };
-    check_open(&vnode, flags)?;
     if vnode.is_regular() {
         // The object now, so that whoever cannot be read says so here.
         vnode.object().map_err(Failure::or_restart)?;
+        if flags.writes() || flags.contains(OpenFlags::TRUNC) {
+            vnode.prepare_writing().map_err(Failure::or_restart)?;
+        }
+        if flags.contains(OpenFlags::TRUNC) && vnode.size() > 0 {
+            content::truncate(&vnode, 0)?;
+        }
     }
     let file = OpenFile::create(vnode, flags)?;
     let close_on_exec = flags.contains(OpenFlags::CLOEXEC);
@@ -62,10 +64,41 @@ pub(crate) fn open(call: &mut Call<'_>) -> Outcome {
     value(descriptor as u64)
 }
 
-fn check_open(vnode: &Vnode, flags: OpenFlags) -> Result<(), Errno> {
-    if flags.contains(OpenFlags::CREAT | OpenFlags::EXCL) {
-        return Err(Errno::EEXIST);
+/// What `O_CREAT` opens: what is there, or a new file.
+fn found_or_made(call: &Call<'_>, flags: OpenFlags) -> Result<Arc<Vnode>, Failure> {
+    let path = call.copyin_string(call.long(0), PATH_MAX - 1)?;
+    let start = call.proc.state().directory.clone();
+    let exclusive = flags.contains(OpenFlags::EXCL);
+    if exclusive || flags.contains(OpenFlags::NOFOLLOW) {
+        let parent = lookup_parent(&start, &path).map_err(Failure::or_restart)?;
+        return match parent.find() {
+            Ok(_) if exclusive => Err(Errno::EEXIST.into()),
+            Ok(found) => check_open(&found, flags)
+                .map(|()| found)
+                .map_err(Failure::from),
+            Err(Errno::ENOENT) => make(call, &parent, &path),
+            Err(errno) => Err(Failure::or_restart(errno)),
+        };
     }
+    match lookup_or_place(&start, &path).map_err(Failure::or_restart)? {
+        Ok(found) => {
+            check_open(&found, flags)?;
+            Ok(found)
+        }
+        Err(parent) => make(call, &parent, &path),
+    }
+}
+
+fn make(call: &Call<'_>, parent: &Parent, path: &str) -> Result<Arc<Vnode>, Failure> {
+    if path.ends_with('/') {
+        // No regular file can be meant.
+        return Err(Errno::EISDIR.into());
+    }
+    let mode = call.word(2) & !u32::from(call.proc.state().umask);
+    changes::create(parent, mode).map_err(Failure::or_restart)
+}
+
+fn check_open(vnode: &Vnode, flags: OpenFlags) -> Result<(), Errno> {
     if flags.contains(OpenFlags::DIRECTORY) && !vnode.is_directory() {
         return Err(Errno::ENOTDIR);
     }
@@ -75,9 +108,6 @@ fn check_open(vnode: &Vnode, flags: OpenFlags) -> Result<(), Errno> {
     let changes = flags.writes() || flags.contains(OpenFlags::TRUNC);
     if changes && vnode.is_directory() {
         return Err(Errno::EISDIR);
-    }
-    if changes && vnode.is_regular() {
-        return Err(Errno::EROFS);
     }
     Ok(())
 }
@@ -100,8 +130,8 @@ pub(crate) fn access(call: &mut Call<'_>) -> Outcome {
         return Err(Errno::EINVAL.into());
     }
     let vnode = named(call, 0, Last::Follow)?;
-    if mode & W_OK != 0 && !vnode.is_character_device() {
-        return Err(Errno::EROFS.into());
+    if mode & W_OK != 0 && vnode.is_regular() {
+        vnode.prepare_writing().map_err(Failure::or_restart)?;
     }
     if mode & X_OK != 0
         && vnode.is_regular()

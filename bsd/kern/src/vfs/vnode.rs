@@ -6,7 +6,7 @@
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use bsd_sys::errno::Errno;
 use bsd_sys::limits::PATH_MAX;
@@ -18,7 +18,8 @@ use prim::zone::{Admission, Zone};
 use vm::memory_object::{LockRequest, Reply, ShouldReturn};
 use vm::vm_object::ObjectRef;
 
-use super::FileSystem;
+use super::{FileSystem, cache};
+use crate::turn::Turn;
 
 static VNODES: Zone = Zone::new("vnodes", size_of::<Vnode>());
 
@@ -38,6 +39,14 @@ pub struct Vnode {
     place: Mutex<Place>,
     /// Rank `Vnode`.
     content: Mutex<Content>,
+    /// Whoever changes the contents: writing, cutting off.
+    changing: Turn,
+    /// Open files of it.
+    opens: AtomicU32,
+    /// It was written, or mapped to be written, since it was known.
+    written: AtomicBool,
+    /// It has lost its last name.
+    unlinked: AtomicBool,
     _admission: Admission,
 }
 
@@ -79,6 +88,10 @@ impl Vnode {
             answers: AtomicU64::new(1),
             place: Mutex::new(Rank::Vnode, Place::default()),
             content: Mutex::new(Rank::Vnode, content),
+            changing: Turn::default(),
+            opens: AtomicU32::new(0),
+            written: AtomicBool::new(false),
+            unlinked: AtomicBool::new(false),
             _admission: admission,
         }))
     }
@@ -152,7 +165,7 @@ impl Vnode {
     }
 
     /// Whether the way from `directory` to the root leads through this file, or to no end.
-    fn is_above(&self, directory: &Arc<Self>) -> bool {
+    pub(super) fn is_above(&self, directory: &Arc<Self>) -> bool {
         let mut at = directory.clone();
         for _ in 0..DEPTH_MAX {
             if core::ptr::eq(&*at, self) {
@@ -260,17 +273,89 @@ impl Vnode {
         object.filter(ObjectRef::pager_is_dead)
     }
 
-    /// Are its pages in use without it, or held for the successor of a dead pager? A successor finds them by the vnode.
+    /// Are its pages in use without it, not written back, or held for the successor of a dead pager? A successor finds them by the
+    /// vnode.
     pub(super) fn pages_are_needed(&self) -> bool {
         let object = self.content.lock().object.clone();
         let is_held = |object: &ObjectRef| self.file_system.recovers() && object.held_pages() > 0;
         // One reference is the vnode's, one is this function's.
-        object.is_some_and(|object| object.reference_count() > 2 || is_held(&object))
+        let is_dirty = |object: &ObjectRef| self.was_written() && object.has_unsaved_pages();
+        object.is_some_and(|object| {
+            object.reference_count() > 2 || is_held(&object) || is_dirty(&object)
+        })
     }
 
     /// The data are what is known here, whatever the version says.
     pub(super) fn note_version(&self, attributes: &FileAttributes) {
         self.content.lock().version = attributes.version;
+    }
+
+    /// The object, if the file was ever read, written or mapped.
+    pub(crate) fn known_object(&self) -> Option<ObjectRef> {
+        self.content.lock().object.clone()
+    }
+
+    /// Who may change the contents now.
+    pub(crate) fn changing(&self) -> &Turn {
+        &self.changing
+    }
+
+    /// Asks the file system whether the file may be written.
+    ///
+    /// # Errors
+    /// What it says.
+    pub(crate) fn prepare_writing(&self) -> Result<(), Errno> {
+        self.file_system.prepare_writing(self.handle)
+    }
+
+    /// The file has this size now. The caller has the turn.
+    pub(crate) fn set_size(&self, size: u64) {
+        self.content.lock().size = size;
+    }
+
+    /// From now on there may be dirty pages.
+    pub(crate) fn note_writing(&self) {
+        self.written.store(true, Ordering::Relaxed);
+    }
+
+    /// May there be dirty pages?
+    pub(crate) fn was_written(&self) -> bool {
+        self.written.load(Ordering::Relaxed)
+    }
+
+    /// Everything was written back: what the file system says of the file now is what is in memory.
+    pub(crate) fn note_written_back(&self) {
+        if let Ok(attributes) = self.file_system.attributes(self.handle) {
+            self.note_version(&attributes);
+        }
+    }
+
+    /// One more open file.
+    pub(crate) fn note_opened(&self) {
+        self.opens.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// One open file less. With the last one a file without a name is forgotten.
+    pub(crate) fn note_closed(self: &Arc<Self>) {
+        let last = self.opens.fetch_sub(1, Ordering::AcqRel) == 1;
+        if last && self.unlinked.load(Ordering::Acquire) {
+            cache::remove(self);
+        }
+    }
+
+    /// The file has lost its last name while somebody uses it.
+    pub(crate) fn note_unlinked(self: &Arc<Self>) {
+        self.unlinked.store(true, Ordering::Release);
+        if self.opens.load(Ordering::Acquire) == 0 {
+            cache::remove(self);
+        }
+    }
+
+    /// Has the kernel the only word on the contents: is it open, mapped, or not written back?
+    fn is_in_use(&self, object: &ObjectRef) -> bool {
+        self.opens.load(Ordering::Acquire) > 0
+            || object.reference_count() > 2
+            || self.was_written() && object.has_unsaved_pages()
     }
 
     /// The file's size.
@@ -280,15 +365,24 @@ impl Vnode {
         self.content.lock().size
     }
 
-    /// Compares with what the server says at open: if the data changed behind the kernel's back, clean pages go and the size is
-    /// taken over.
+    /// Compares with what the server says at a lookup: if the data changed behind the kernel's back, clean pages go and the size is
+    /// taken over. While the file is in use, the kernel's word is the truth.
     #[doc(alias = "ubc_setsize")]
     pub(super) fn revalidate(&self, attributes: &FileAttributes) {
-        let stale = {
-            let mut content = self.content.lock();
+        {
+            let content = self.content.lock();
             if content.version == attributes.version && content.size == attributes.size {
                 return;
             }
+        }
+        if self
+            .known_object()
+            .is_some_and(|object| self.is_in_use(&object))
+        {
+            return;
+        }
+        let stale = {
+            let mut content = self.content.lock();
             (content.size, content.version) = (attributes.size, attributes.version);
             content.object.clone()
         };

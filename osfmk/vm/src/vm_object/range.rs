@@ -163,6 +163,12 @@ impl ObjectRef {
         flushed
     }
 
+    /// Would anything be lost with the object's pages?
+    pub fn has_unsaved_pages(&self) -> bool {
+        let state = self.lock();
+        vm_page::pages(&state.pages).any(|(_, frame)| vm_page::is_unsaved(&state.pages, frame))
+    }
+
     /// Throws out every clean page: what the `purge` command asks for. How many there were.
     pub fn purge(&self) -> usize {
         self.flush(0, u64::MAX)

@@ -7,6 +7,8 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use crate::volume::Moment;
+
 /// The number of a file handle that the client chose.
 pub type Fid = u32;
 
@@ -159,21 +161,22 @@ pub struct Changes {
     pub uid: Option<u32>,
     pub gid: Option<u32>,
     pub size: Option<u64>,
-    /// Seconds and nanoseconds.
-    pub accessed: Option<(u64, u64)>,
-    pub modified: Option<(u64, u64)>,
+    pub accessed: Option<Moment>,
+    pub modified: Option<Moment>,
 }
 
 impl Changes {
-    /// `P9_SETATTR_*`: what is set, and that times are given and not the server's own.
+    /// `P9_SETATTR_*`: what is set, and which times are given and not the server's own.
     fn valid(&self) -> u32 {
         let bit = |set: bool, bits: u32| if set { bits } else { 0 };
         bit(self.mode.is_some(), 0x1)
             | bit(self.uid.is_some(), 0x2)
             | bit(self.gid.is_some(), 0x4)
             | bit(self.size.is_some(), 0x8)
-            | bit(self.accessed.is_some(), 0x10 | 0x80)
-            | bit(self.modified.is_some(), 0x20 | 0x100)
+            | bit(self.accessed.is_some(), 0x10)
+            | bit(self.modified.is_some(), 0x20)
+            | bit(matches!(self.accessed, Some(Moment::At(..))), 0x80)
+            | bit(matches!(self.modified, Some(Moment::At(..))), 0x100)
     }
 }
 
@@ -499,9 +502,11 @@ impl Writer {
         self.u32(changes.uid.unwrap_or(0));
         self.u32(changes.gid.unwrap_or(0));
         self.u64(changes.size.unwrap_or(0));
-        for (seconds, nanoseconds) in
-            [changes.accessed, changes.modified].map(Option::unwrap_or_default)
-        {
+        for moment in [changes.accessed, changes.modified] {
+            let (seconds, nanoseconds) = match moment {
+                Some(Moment::At(seconds, nanoseconds)) => (seconds, nanoseconds),
+                Some(Moment::Now) | None => (0, 0),
+            };
             self.u64(seconds);
             self.u64(nanoseconds);
         }
@@ -619,7 +624,7 @@ mod tests {
     fn only_what_changes_is_marked() {
         let changes = Changes {
             size: Some(5),
-            modified: Some((7, 9)),
+            modified: Some(Moment::At(7, 9)),
             ..Changes::default()
         };
         let bytes = Request::SetAttr { fid: 1, changes }.encode(0);

@@ -124,6 +124,15 @@ pub struct Name<'a> {
     pub name: &'a str,
 }
 
+/// A time of a file that is to be set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moment {
+    /// The volume's present.
+    Now,
+    /// Seconds and nanoseconds.
+    At(u64, u64),
+}
+
 /// What is to become of a file's attributes; `None`: nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Changes {
@@ -135,10 +144,10 @@ pub struct Changes {
     pub gid: Option<u32>,
     /// Length in bytes.
     pub size: Option<u64>,
-    /// Last access, seconds and nanoseconds.
-    pub accessed: Option<(u64, u64)>,
+    /// Last access.
+    pub accessed: Option<Moment>,
     /// Last change of the data.
-    pub modified: Option<(u64, u64)>,
+    pub modified: Option<Moment>,
 }
 
 /// A tree of files. Methods on names answer at once; [`Volume::read_pages`] may answer later.

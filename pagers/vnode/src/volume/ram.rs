@@ -11,8 +11,8 @@ use alloc::vec::Vec;
 use bsd_sys::errno::Errno;
 
 use super::{
-    Attributes, Changes, Entry, FileKind, Inode, Name, PageRead, PageSource, Progress, Removal,
-    Volume, Wants,
+    Attributes, Changes, Entry, FileKind, Inode, Moment, Name, PageRead, PageSource, Progress,
+    Removal, Volume, Wants,
 };
 
 /// What an inode is.
@@ -423,8 +423,15 @@ impl Volume for RamVolume {
             .map_or(node.permissions, |bits| bits & 0o7777);
         node.uid = changes.uid.unwrap_or(node.uid);
         node.gid = changes.gid.unwrap_or(node.gid);
-        node.accessed = changes.accessed.unwrap_or(node.accessed);
-        node.modified = changes.modified.unwrap_or(node.modified);
+        for (time, change) in [
+            (&mut node.accessed, changes.accessed),
+            (&mut node.modified, changes.modified),
+        ] {
+            // There is no present here: it stays as it was.
+            if let Some(Moment::At(seconds, nanoseconds)) = change {
+                *time = (seconds, nanoseconds);
+            }
+        }
         self.attributes(file)
     }
 }
