@@ -120,8 +120,7 @@ pub fn system_call(thread: &Arc<Thread>, state: &mut SavedState) {
     } else {
         (state.x[16] as u32, 0)
     };
-    let mut arguments = [0; 8];
-    arguments.copy_from_slice(&state.x[first..first + 8]);
+    let arguments = core::array::from_fn(|index| state.x[first + index]);
     trace::point(
         Event::SyscallEntry,
         u64::from(number),

@@ -27,8 +27,7 @@ use crate::thread::Thread;
 /// Runs the trap with this (negative) number; the answer goes to `x0`.
 #[doc(alias = "mach_syscall")]
 pub(crate) fn dispatch(thread: &Arc<Thread>, state: &mut SavedState, number: i32) {
-    let mut arguments = [0; 8];
-    arguments.copy_from_slice(&state.x[..8]);
+    let arguments = core::array::from_fn(|index| state.x[index]);
     trace::point(
         Event::SyscallEntry,
         number as u64,

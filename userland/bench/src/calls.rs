@@ -56,35 +56,36 @@ pub(crate) fn null(settings: &Settings) -> Outcome {
     Ok(())
 }
 
+/// Steps over the instruction that faulted.
+///
+/// # Safety
+/// For the trampoline only, which gives what the kernel has put on the stack.
+unsafe extern "C" fn step_over(_: i32, _: *mut SignalInfo, context: *mut Context) {
+    // SAFETY: the kernel's context lies on this thread's stack, its machine half where it says.
+    unsafe {
+        let machine = (*context).mcontext as *mut Mcontext;
+        (*machine).pc += 4;
+    }
+}
+
 /// A write where none is allowed, its handler, and the way back.
 pub(crate) fn handler(settings: &Settings) -> Outcome {
+    let page = page();
     let mut row = Series::new("sigsegv_handler", "fault");
-    let flags = ActionFlags::SIGINFO;
-    let old = signal::set_action(Signal::SEGV, Disposition::Handle(skip), flags, 0);
-    old.map_err(|error| format!("sigaction: {error}"))?;
-    let count = settings.times(2000);
+    let handle = Disposition::Handle(step_over);
+    for fault in [Signal::SEGV, Signal::BUS] {
+        signal::set_action(fault, handle, ActionFlags::SIGINFO, 0)
+            .map_err(|errno| format!("sigaction: {errno}"))?;
+    }
+    let address = map_anonymous(page, 0).or("mmap")?;
+    let count = settings.times(3000);
     for _ in 0..=settings.samples {
         row.time(count, || {
             for _ in 0..count {
-                store_nowhere();
+                store(address, 1);
             }
         });
     }
     row.report();
     Ok(())
-}
-
-/// Goes on behind the store.
-unsafe extern "C" fn skip(_: i32, _: *mut SignalInfo, context: *mut Context) {
-    // SAFETY: the kernel's frame, which lives as long as the handler runs.
-    unsafe { (*((*context).mcontext as usize as *mut Mcontext)).pc += 4 };
-}
-
-/// A store to an address where nothing is mapped.
-fn store_nowhere() {
-    #[cfg(target_os = "none")]
-    // SAFETY: the handler skips it.
-    unsafe {
-        core::arch::asm!("str xzr, [{}]", in(reg) 64u64, options(nostack));
-    }
 }

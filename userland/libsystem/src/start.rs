@@ -30,6 +30,9 @@ extern "C" fn begin(stack: *const u64) -> ! {
     process::exit(pagoda_main())
 }
 
+// What the compiler calls to copy and fill memory: the kernel's.
+core::arch::global_asm!(include_str!("../../../osfmk/arm64/machine/src/bare/asm/memory.S"));
+
 #[panic_handler]
 fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
     crate::eprintln!("{}: {info}", env::program_name());

@@ -1,7 +1,7 @@
 //! Memory out of a map, into a copy.
 //!
-//! Little data is read as bytes; more becomes an entry list. Pages that the caller gives away and that nobody else can
-//! see are moved: the copy takes over the entry's reference and no copy-on-write is set up.
+//! Little data is read as bytes; more, and whole pages that the caller gives away, become an entry list. Pages that are given
+//! away and that nobody else can see are moved: the copy takes over the entry's reference and no copy-on-write is set up.
 //! XNU counterpart: `vm_map_copyin`, `vm_map_copyin_internal`.
 
 use alloc::vec::Vec;
@@ -45,7 +45,8 @@ impl VmMap {
         if first < self.min_offset || last > self.max_offset {
             return Err(KernReturn::INVALID_ADDRESS);
         }
-        if size <= SMALL_COPY_LIMIT {
+        let gives_pages = fate == SourceFate::Destroy && (first, last) == (address, end);
+        if size <= SMALL_COPY_LIMIT && !gives_pages {
             let copy = self.copyin_bytes(address, size)?;
             if fate == SourceFate::Destroy {
                 self.delete(first, last)?;

@@ -19,6 +19,9 @@ pub mod table;
 pub mod tlb;
 mod vectors;
 
+// What the compiler calls to copy and fill memory.
+core::arch::global_asm!(include_str!("asm/memory.S"));
+
 /// Reads a system register that `aarch64-cpu` does not know.
 macro_rules! read_register {
     ($name:literal) => {{
