@@ -38,6 +38,14 @@ impl Profile {
             Self::Release => "release",
         }
     }
+
+    /// The cargo profile of the kernel.
+    fn kernel(self) -> &'static str {
+        match self {
+            Self::Checked => "checked",
+            Self::Release => "measured",
+        }
+    }
 }
 
 /// Builds guests from one workspace with one toolchain.
@@ -123,7 +131,7 @@ impl<'a> Builder<'a> {
             "Building",
             &format!("the kernel for {} pages", page_size.name()),
         );
-        let mut command = self.cargo_build();
+        let mut command = self.cargo_build(self.profile.kernel());
         command.args(["-p", name]);
         if let Some(feature) = page_size.feature() {
             // A feature of another package is named by selecting that package too.
@@ -148,7 +156,7 @@ impl<'a> Builder<'a> {
             return Ok(Vec::new());
         }
         progress::step("Building", &format!("programs: {}", names.join(", ")));
-        let mut command = self.cargo_build();
+        let mut command = self.cargo_build(self.profile.name());
         command.arg("--bins");
         for name in &names {
             command.args(["-p", name]);
@@ -174,11 +182,11 @@ impl<'a> Builder<'a> {
         built.into_iter().filter_map(program).collect()
     }
 
-    fn cargo_build(&self) -> Command {
+    fn cargo_build(&self, profile: &str) -> Command {
         let mut command =
             self.toolchain
                 .cargo(&self.workspace.root, &self.workspace.target, "build");
-        command.args(["--profile", self.profile.name()]);
+        command.args(["--profile", profile]);
         command
     }
 }

@@ -68,8 +68,12 @@ pub(crate) fn requeue(list: &PageList, page: u64) {
 #[doc(alias = "vm_page_remove")]
 pub(crate) fn take(list: &mut PageList, page: u64) -> Option<OwnedFrame> {
     let frame = list.lookup(PageIndex(page))?;
+    Some(take_frame(list, frame))
+}
+
+fn take_frame(list: &mut PageList, frame: FrameNumber) -> OwnedFrame {
     pmap::disconnect(frame);
-    list.remove(PageIndex(page))
+    list.remove_frame(frame)
 }
 
 /// Throws a page away. Pinned frames linger until they are let go.
@@ -80,8 +84,8 @@ pub(crate) fn discard(list: &mut PageList, page: u64) {
 
 /// Throws every page away.
 pub(crate) fn discard_all(list: &mut PageList) {
-    while let Some((page, _)) = next(list, 0, u64::MAX) {
-        discard(list, page);
+    while let Some((_, frame)) = next(list, 0, u64::MAX) {
+        drop(take_frame(list, frame));
     }
 }
 

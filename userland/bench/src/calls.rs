@@ -6,7 +6,7 @@ use bsd_sys::signal::{ActionFlags, Signal};
 use bsd_sys::syscall as number;
 use libsystem::signal::{self, Context, Disposition, Mcontext, SignalInfo};
 
-use crate::raw::{call, enter};
+use crate::raw::{call, enter, map_anonymous, page, store};
 use crate::sample::Series;
 use crate::{Outcome, Settings};
 

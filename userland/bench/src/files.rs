@@ -27,6 +27,34 @@ fn open(settings: &Settings, flags: OpenFlags) -> Result<(File, u64), String> {
     Ok((file, usable))
 }
 
+/// The file that is written: a copy on the volume in memory that may be changed, made by whoever comes first.
+const WRITABLE: &str = "/tmp/bench.data";
+
+/// Opens it, and tells its size in whole pages.
+fn open_writable(settings: &Settings) -> Result<(File, u64), String> {
+    let failed = |errno: Errno| format!("{WRITABLE}: {errno}");
+    let (source, size) = open(settings, OpenFlags::RDONLY)?;
+    let flags = OpenFlags::RDWR | OpenFlags::CREAT;
+    let file = File::open_with(WRITABLE, flags, 0o600).map_err(failed)?;
+    if file.stat().map_err(failed)?.size as u64 == size {
+        return Ok((file, size));
+    }
+    let mut buffer = vec![0u8; 64 << 10];
+    let mut done = 0;
+    while done < size {
+        let wanted = buffer.len().min((size - done) as usize);
+        match source
+            .read_at(&mut buffer[..wanted], done)
+            .map_err(failed)?
+        {
+            0 => return Err(format!("{} has become shorter", settings.file)),
+            count => file.write_all(&buffer[..count]).map_err(failed)?,
+        }
+        done = done.saturating_add(wanted as u64);
+    }
+    Ok((file, size))
+}
+
 /// How many pages of a mapping are in memory.
 fn resident(address: u64, size: u64) -> Result<u64, String> {
     let mut states = vec![0u8; (size / page()) as usize];
@@ -103,7 +131,7 @@ pub(crate) fn read(settings: &Settings) -> Outcome {
 
 /// `pwrite` over what is there.
 pub(crate) fn write(settings: &Settings) -> Outcome {
-    let (file, _) = open(settings, OpenFlags::RDWR)?;
+    let (file, _) = open_writable(settings)?;
     transfers(
         settings,
         &file,
@@ -139,7 +167,7 @@ pub(crate) fn page_in(settings: &Settings) -> Outcome {
 
 /// Write faults on resident pages of a shared mapping.
 pub(crate) fn shared_write(settings: &Settings) -> Outcome {
-    let (file, size) = open(settings, OpenFlags::RDWR)?;
+    let (file, size) = open_writable(settings)?;
     let page = page();
     let mut row = Series::new("file_shared_write", "page");
     for _ in 0..=settings.samples {
@@ -161,7 +189,7 @@ fn synchronize(address: u64, length: u64) -> crate::raw::Answer {
 
 /// msync of one dirty page and of 4096.
 pub(crate) fn msync(settings: &Settings) -> Outcome {
-    let (file, size) = open(settings, OpenFlags::RDWR)?;
+    let (file, size) = open_writable(settings)?;
     let page = page();
     let size = size.min(4096 * page);
     let mut one = Series::new("msync_page", "call");

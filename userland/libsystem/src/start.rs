@@ -31,7 +31,9 @@ extern "C" fn begin(stack: *const u64) -> ! {
 }
 
 // What the compiler calls to copy and fill memory: the kernel's.
-core::arch::global_asm!(include_str!("../../../osfmk/arm64/machine/src/bare/asm/memory.S"));
+core::arch::global_asm!(include_str!(
+    "../../../osfmk/arm64/machine/src/bare/asm/memory.S"
+));
 
 #[panic_handler]
 fn panic(info: &core::panic::PanicInfo<'_>) -> ! {

@@ -239,9 +239,7 @@ pub(crate) const TABLE: &[GuestTest] = &[
     GuestTest {
         name: "rows of the benchmark",
         command: "/bin/bench --quick --file /ram/bin/sh",
-        verdict: Verdict::Rows {
-            not_yet: &["sharedwrite", "write", "pagein", "msync", "pipe", "swap"],
-        },
+        verdict: Verdict::Rows { not_yet: &["swap"] },
         page_sizes: &[PageSize::Size4K],
         cpus: &[1],
         cpu: "cortex-a72",

@@ -160,6 +160,11 @@ impl PageList {
         Some(self.take(frame, PageFlags::empty()))
     }
 
+    /// As [`PageList::remove`], for a page of this list whose frame is known.
+    pub fn remove_frame(&mut self, frame: FrameNumber) -> OwnedFrame {
+        self.take(frame, PageFlags::empty())
+    }
+
     /// Takes the page with the least index out.
     pub fn remove_first(&mut self) -> Option<(PageIndex, OwnedFrame)> {
         let (index, frame) = self.first_from(PageIndex(0))?;
