@@ -31,7 +31,7 @@ use crate::proc::{self, Proc, ProcParameters};
 use crate::sysent::{self, Call, Outcome};
 use crate::vfs::lookup::{Last, lookup};
 use crate::vfs::{boot_archive, devices, namespace, pagers, server, update};
-use crate::{kern_sig, tty};
+use crate::{kern_memorystatus, kern_sig, tty};
 
 /// What the board gives.
 pub struct BootParameters {
@@ -66,6 +66,7 @@ pub fn start(parameters: BootParameters) -> Result<(), StartError> {
     let failed = |step| move |cause| StartError { step, cause };
     POWER_OFF.call_once(|| parameters.power_off);
     personality::register(&Bsd);
+    kern_memorystatus::start();
     kern::host::register_file_server_hook(mount_file_server);
     boot_archive::mount(parameters.archive).map_err(failed("mounting the boot archive"))?;
     devices::mount().map_err(failed("mounting the devices"))?;

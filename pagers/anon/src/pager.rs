@@ -439,6 +439,13 @@ impl pager::Server<User> for Pager {
         }
         port::add_to_set(object, self.receiver.name())?;
         let id = request.control_id;
+        // The kernel may tell of an object anew, when a message about it was lost with a former manager.
+        let former = self.objects.iter().find(|(_, object)| object.id == id);
+        if let Some((&port, &Object { control, .. })) = former {
+            self.objects.remove(&port);
+            give_back(control);
+            let _ = port::change_references(port, PortRight::Receive, -1);
+        }
         self.objects.insert(object, Object { id, control });
         Ok(())
     }

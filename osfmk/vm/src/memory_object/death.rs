@@ -10,14 +10,12 @@ use alloc::sync::Arc;
 use mach::KernReturn;
 
 use super::attributes::{Fallback, set_opening_deadline};
+use super::default_pager::SUCCESSION_NANOSECONDS;
 use super::requests::NEVER;
 use super::{MemoryControl, Pager, cleaning};
 use crate::vm_object::VmObject;
 use crate::vm_object::state::{ObjectState, PagerState, Phase};
 use crate::{vm_statistics, vm_trace};
-
-/// How long the pages of a dead default pager are waited for.
-const SUCCESSION_NANOSECONDS: u64 = 60_000_000_000;
 
 /// What giving up has led to.
 pub(crate) enum GaveUp {
@@ -87,6 +85,10 @@ pub(crate) fn pager_died(object: &Arc<VmObject>) {
 /// A post to `pager` has failed: its death, unless `object` has a successor already.
 pub(crate) fn post_failed(object: &Arc<VmObject>, pager: &Arc<dyn Pager>) {
     end_of_pager(object, |present| Arc::ptr_eq(present, pager));
+    if object.is_internal() {
+        // The post may have been on its way to a manager that has a successor by now, which knows the object already.
+        super::default_pager::tell_again(object);
+    }
 }
 
 fn end_of_pager(object: &Arc<VmObject>, is_meant: impl FnOnce(&Arc<dyn Pager>) -> bool) {

@@ -5,11 +5,12 @@
 //! awaited from it. When the default pager dies its objects wait for a successor (`death`), and
 //! [`register_default_pager`] gives each of them to it under a new control; pages that were lent are dirty again by then.
 //!
-//! XNU counterpart: `host_default_memory_manager`, `memory_manager_default_reference`, `vm_object_compressor_pager_create`;
+//! XNU counterpart: `host_default_memory_manager`, `memory_manager_default_reference`, `memory_object_create`;
 //! Mach 3's `memory_object_create`.
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
+use core::sync::atomic::{AtomicU64, Ordering};
 
 use mach::{CopyStrategy, KernReturn};
 use machine::page::PAGE_SIZE;
@@ -17,8 +18,8 @@ use prim::lock::{Rank, SpinLock};
 
 use super::{Attributes, Fallback, MemoryControl, Pager, pager_died};
 use crate::vm_object::state::{PagerState, Phase};
-use crate::vm_object::{OBJECT_EVENT, ObjectRef, find, numbers};
-use crate::vm_trace;
+use crate::vm_object::{OBJECT_EVENT, ObjectRef, VmObject, find, numbers};
+use crate::{ticks, vm_trace};
 
 /// Makes pagers for anonymous objects. The calls are made with no lock held and do not wait.
 pub trait DefaultPager: Send + Sync {
@@ -35,6 +36,19 @@ pub trait DefaultPager: Send + Sync {
 
 /// Rank `Pager`.
 static DEFAULT: SpinLock<Option<Arc<dyn DefaultPager>>> = SpinLock::new(Rank::Pager, None);
+
+/// When the last default pager was lost, in clock ticks; 0 while there is one, or never was.
+static LOST_AT: AtomicU64 = AtomicU64::new(0);
+
+/// How long a successor is waited for.
+pub(super) const SUCCESSION_NANOSECONDS: u64 = 60_000_000_000;
+
+/// Is there no default pager now, but one to be expected? Its supervisor starts it again.
+pub(crate) fn default_pager_is_expected() -> bool {
+    let lost_at = LOST_AT.load(Ordering::Relaxed);
+    let patience = ticks::after(Some(SUCCESSION_NANOSECONDS)).saturating_sub(ticks::now());
+    lost_at != 0 && ticks::now().saturating_sub(lost_at) < patience
+}
 
 /// The pager of anonymous memory, if there is one.
 pub(crate) fn default_pager() -> Option<Arc<dyn DefaultPager>> {
@@ -54,6 +68,11 @@ pub(crate) fn default_pager_has_room() -> bool {
 #[doc(alias = "host_default_memory_manager")]
 pub fn register_default_pager(pager: Option<Arc<dyn DefaultPager>>) -> Result<usize, KernReturn> {
     let before = core::mem::replace(&mut *DEFAULT.lock(), pager.clone());
+    let lost = pager.is_none() && before.is_some();
+    LOST_AT.store(
+        if lost { ticks::now().max(1) } else { 0 },
+        Ordering::Relaxed,
+    );
     drop(before);
     if pager.is_none() {
         return Ok(0);
@@ -66,6 +85,15 @@ pub fn register_default_pager(pager: Option<Arc<dyn DefaultPager>>) -> Result<us
         }
     }
     Ok(adopted)
+}
+
+/// Tells the present default pager of an object that has just lost its connection, if there is one.
+pub(super) fn tell_again(object: &Arc<VmObject>) {
+    if default_pager_has_room()
+        && let Some(object) = ObjectRef::try_from_object(object)
+    {
+        adopt(&object);
+    }
 }
 
 /// Gives an orphaned anonymous object to the present default pager; whether it was one.

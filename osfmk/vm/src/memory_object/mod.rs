@@ -52,7 +52,9 @@ pub use cleaning::{LockRequest, ShouldReturn, SyncFlags};
 pub use control::MemoryControl;
 pub(crate) use death::{GaveUp, give_up, pager_died, post_failed};
 pub use default_pager::{DefaultPager, register_default_pager};
-pub(crate) use default_pager::{default_pager_has_room, give_default_pager};
+pub(crate) use default_pager::{
+    default_pager_has_room, default_pager_is_expected, give_default_pager,
+};
 pub use pager::{
     DataRequest, DataReturn, FaultInfo, Pager, PagerDead, ReturnKind, SupplyReport, Synchronize,
 };

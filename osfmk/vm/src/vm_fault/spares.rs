@@ -12,12 +12,13 @@ use prim::wait::WaitResult;
 
 use super::FaultOptions;
 use super::resolve::{Blocked, interruptible};
+use crate::memory_object::default_pager_is_expected;
 use crate::ticks;
 use crate::vm_object::step::Awaited;
 use crate::vm_pageout;
 
 /// How often a fault waits for memory of its own before it gives up: whoever wants more than there is shall be refused ...
-const PATIENCE: u32 = 20;
+const PATIENCE: u32 = 60;
 
 /// ... before those give up who only want back what was taken from them: pages of files, and the tables that map them.
 const LONG_PATIENCE: u32 = 100;
@@ -101,7 +102,7 @@ impl Spares {
         }
         // As long as something comes back, somebody will have a frame in the end, and whoever asks for too much is ended.
         let progress = vm_pageout::progress();
-        if progress != self.progress {
+        if progress != self.progress || default_pager_is_expected() {
             self.progress = progress;
             self.waits = 0;
         }

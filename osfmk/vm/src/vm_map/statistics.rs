@@ -32,6 +32,28 @@ impl VmMap {
         }
     }
 
+    /// Pages of anonymous memory that nobody but this map refers to, in memory and with the pager: about what its end
+    /// gives back.
+    #[doc(alias = "get_task_phys_footprint")]
+    pub fn private_pages(&self) -> u64 {
+        let guard = self.read();
+        let mut pages = 0;
+        let mut at = guard.state.entries.at_or_after(self.min_offset);
+        while let Some(index) = at {
+            let entry = guard.state.entries.get(index);
+            let private = entry
+                .object()
+                .filter(|object| object.is_internal() && object.reference_count() == 1);
+            if let Some(object) = private {
+                let held =
+                    object.resident_count() + object.paged_out_count(entry.offset, entry.size());
+                pages += held.min(entry.size() >> self.page_shift);
+            }
+            at = guard.state.entries.next(index);
+        }
+        pages
+    }
+
     /// Bytes mapped.
     #[doc(alias = "vm_map_adjusted_size")]
     pub fn size(&self) -> u64 {

@@ -41,7 +41,7 @@ use prim::frames::{self, Reserve};
 use prim::thread::{self, Priority};
 use prim::wait::{Interruptible, WaitQueue};
 
-use crate::{vm_statistics, vm_trace};
+use crate::{ticks, vm_statistics, vm_trace};
 use scan::{Effort, Scan};
 
 pub(crate) use laundry::{Loads, end_of_laundry};
@@ -52,11 +52,11 @@ const BATCH: usize = 64;
 /// How long the page-out thread rests when a scan brought nothing.
 const REST_MILLISECONDS: u64 = 50;
 
-/// Rests without a frame after which a process must go: nothing is on its way ...
-const QUIET_LIMIT: u32 = 4;
+/// Nanoseconds without anything good after which a process must go: nothing is on its way ...
+const QUIET_LIMIT: u64 = 1_000_000_000;
 
 /// ... or something is, and its pager is silent.
-const SILENT_PAGER_LIMIT: u32 = 200;
+const SILENT_PAGER_LIMIT: u64 = 10_000_000_000;
 
 /// Hears that memory is short (implemented by the BSD side: pressure events, termination).
 pub trait PressureListener: Send + Sync {
@@ -94,29 +94,32 @@ fn serve() {
     }
 }
 
-/// Scans until enough frames are free.
+/// Scans until enough frames are free. What is good: a pager has taken pages, or a file cache that is not small gave some.
+/// Programs whose own code is evicted only to be read again free frames all the time, and get nowhere.
 fn restore_target() {
     let mut scan = Scan::new();
-    let mut quiet = 0;
-    let mut seen = vm_statistics::RECLAIMED.get();
+    let mut good_at = ticks::now();
+    let mut ended = laundry::progress();
     while frames::frames_below_target() > 0 {
         let freed = scan.run(frames::frames_below_target().min(BATCH), Effort::Everything);
-        let reclaimed = vm_statistics::RECLAIMED.get();
-        quiet = if reclaimed == seen { quiet + 1 } else { 0 };
-        seen = reclaimed;
-        if freed > 0 {
-            continue;
+        let progress = laundry::progress();
+        let is_good = progress != ended || (freed > 0 && !scan::file_cache_is_small());
+        ended = progress;
+        if is_good || crate::memory_object::default_pager_is_expected() {
+            good_at = ticks::now();
         }
         let pending = laundry::outstanding() > 0;
-        rest(pending);
         let limit = if pending {
             SILENT_PAGER_LIMIT
         } else {
             QUIET_LIMIT
         };
-        let starving = frames::available() <= frames::targets().normal;
-        if quiet >= limit && starving && call_for_help() {
-            quiet = 0;
+        let patience = ticks::after(Some(limit)).saturating_sub(ticks::now());
+        if ticks::now().saturating_sub(good_at) > patience && call_for_help() {
+            good_at = ticks::now();
+        }
+        if freed == 0 {
+            rest(pending);
         }
     }
 }

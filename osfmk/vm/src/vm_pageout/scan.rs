@@ -6,7 +6,7 @@ use prim::frames::queues::{self, PageQueue};
 use prim::frames::{self, FrameNumber, PageKind};
 
 use super::page::{self, Verdict};
-use super::victim::{Stock, choose, inactive_target, queues_of};
+use super::victim::{Stock, choose, inactive_target, is_small, queues_of};
 use super::{laundry, vm_statistics};
 use crate::memory_object::default_pager_has_room;
 use crate::vm_object::paged_out::Room;
@@ -89,17 +89,15 @@ impl Scan {
     }
 
     fn stock(&self) -> Stock {
-        let speculative = queues::length(PageQueue::Speculative);
-        let file = queues::length(PageQueue::InactiveFile);
         Stock {
-            speculative,
-            file,
+            speculative: queues::length(PageQueue::Speculative),
+            file: queues::length(PageQueue::InactiveFile),
             anonymous: if self.anonymous_stays {
                 0
             } else {
                 queues::length(PageQueue::InactiveAnonymous)
             },
-            file_cache: speculative + file + queues::length(PageQueue::ActiveFile),
+            file_cache: file_cache(),
             memory: frames::total(),
             since_file: self.since_file,
         }
@@ -118,6 +116,21 @@ impl Scan {
             deactivate_oldest(active, short.min(BALANCE_BATCH));
         }
     }
+}
+
+/// Pages of files, read-ahead included.
+fn file_cache() -> usize {
+    let queues = [
+        PageQueue::Speculative,
+        PageQueue::InactiveFile,
+        PageQueue::ActiveFile,
+    ];
+    queues.map(queues::length).iter().sum()
+}
+
+/// Is there little left of files to take?
+pub(super) fn file_cache_is_small() -> bool {
+    is_small(file_cache(), frames::total())
 }
 
 /// Pages on queues that a scan looks at.

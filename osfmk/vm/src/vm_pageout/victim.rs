@@ -48,12 +48,17 @@ pub(super) fn choose(stock: &Stock) -> Option<PageQueue> {
         Some(PageQueue::Speculative).filter(|_| stock.speculative > 0)
     };
     let anonymous = Some(PageQueue::InactiveAnonymous).filter(|_| stock.anonymous > 0);
-    let cache_is_small = stock.file_cache < stock.memory / FILE_CACHE_DIVISOR;
+    let cache_is_small = is_small(stock.file_cache, stock.memory);
     if cache_is_small || stock.since_file < ANONYMOUS_PER_FILE {
         anonymous.or(file)
     } else {
         file.or(anonymous)
     }
+}
+
+/// Is a file cache of so many pages worth sparing?
+pub(super) fn is_small(file_cache: usize, memory: usize) -> bool {
+    file_cache < memory / FILE_CACHE_DIVISOR
 }
 
 /// How many pages of a kind should be inactive, of so many that could be.
