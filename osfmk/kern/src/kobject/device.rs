@@ -10,6 +10,7 @@ use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use ipc::{KernelCarrier, KernelObject, Kmsg, Port, ReceiveRight, Right, SendRight};
 use mach::defs::rpc::error_reply;
@@ -17,12 +18,13 @@ use mach::defs::{Array, Call, ReplyBody, device};
 use mach::message::Carried;
 use mach::{KernReturn, Result};
 use machine::page::PAGE_SIZE;
+use prim::clock::Deadline;
 use prim::device::{DataFrames, DataWay, FileRequest, FilesTransport, Outcome, TransportError};
 use prim::frames::{OwnedFrame, Reserve};
 use prim::lock::{InterruptLock, Rank};
 use prim::thread::{Priority, spawn_kernel};
 use prim::trace::{self, Event};
-use prim::wait::{Interruptible, WaitQueue};
+use prim::wait::{Interruptible, WaitQueue, WaitResult};
 use prim::zone::{Admission, Zone};
 use spin::Once;
 use vm::vm_fault::{FaultOptions, grab};
@@ -86,6 +88,7 @@ impl device::Server<KernelCarrier> for MasterServer {
             .strip_prefix(FILES_PREFIX)
             .ok_or(KernReturn::INVALID_NAME)?;
         let transport = prim::device::transport(tag).ok_or(KernReturn::INVALID_NAME)?;
+        wait_until_idle()?;
         let admission = DEVICES.admit().map_err(|_| KernReturn::RESOURCE_SHORTAGE)?;
         let device = Arc::new(FilesDevice {
             transport,
@@ -326,6 +329,30 @@ static COMPLETED: InterruptLock<Completed> = InterruptLock::new(
 );
 static WORK: WaitQueue = WaitQueue::new();
 
+/// Nothing is in flight.
+static IDLE: WaitQueue = WaitQueue::new();
+
+/// How long requests of a server that has died may take.
+const LAST_REQUESTS: Duration = Duration::from_secs(20);
+
+/// Waits until everything that was asked of files devices is done. What a server had asked before it died must not reach the
+/// disk after what its successor asks: the older data would stay.
+fn wait_until_idle() -> Result<()> {
+    let deadline = Deadline::after(LAST_REQUESTS);
+    loop {
+        let wait = IDLE.assert_wait(Interruptible::AbortSafe, Some(deadline));
+        if COMPLETED.lock().in_flight == 0 {
+            wait.cancel();
+            return Ok(());
+        }
+        match wait.block() {
+            WaitResult::Awakened => {}
+            WaitResult::TimedOut => return Err(KernReturn::OPERATION_TIMED_OUT),
+            WaitResult::Interrupted => return Err(KernReturn::ABORTED),
+        }
+    }
+}
+
 /// Makes room for one more completion. A bigger queue is made with no lock held, since making it may wait.
 fn expect_completion() -> Result<()> {
     loop {
@@ -368,6 +395,11 @@ fn answer_completions() {
             let mut completed = COMPLETED.lock();
             let next = completed.queue.pop_front();
             completed.in_flight -= usize::from(next.is_some());
+            let idle = next.is_some() && completed.in_flight == 0;
+            drop(completed);
+            if idle {
+                IDLE.wake_all();
+            }
             next
         };
         match next {

@@ -110,6 +110,7 @@ fn end_of_pager(object: &Arc<VmObject>, is_meant: impl FnOnce(&Arc<dyn Pager>) -
         pager.phase = Phase::Dead;
         pager.requests.fail_all(KernReturn::MEMORY_ERROR);
     }
+    pager.durability.end(KernReturn::MEMORY_ERROR);
     cleaning::take_back_everything(&mut state.pages, pager);
     object.wake_everyone();
 }

@@ -8,7 +8,7 @@
 use mach::KernReturn;
 use prim::wait::{Wait, WaitResult};
 
-use super::{MemoryControl, Synchronize, pager_died};
+use super::{MemoryControl, Synchronize, post_failed};
 use crate::ticks;
 use crate::vm_fault::FaultOptions;
 use crate::vm_fault::resolve::interruptible;
@@ -38,8 +38,7 @@ impl MemoryControl {
             if durability.asked == durability.answered {
                 return Err(KernReturn::INVALID_ARGUMENT);
             }
-            durability.answered = durability.asked;
-            durability.result = result;
+            durability.end(result);
             object.waiters().wake_all_event(OBJECT_EVENT);
             Ok(())
         })?
@@ -82,7 +81,7 @@ impl ObjectRef {
                 Ok(())
             }
             Err(_) => {
-                pager_died(self.object());
+                post_failed(self.object(), &pager);
                 Err(KernReturn::MEMORY_ERROR)
             }
         }

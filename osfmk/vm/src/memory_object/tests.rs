@@ -784,6 +784,26 @@ fn a_sync_that_a_death_has_overtaken_fails_even_if_there_is_a_successor() {
 }
 
 #[test]
+fn what_a_dead_pager_was_asked_to_make_durable_does_not_hold_its_successor_up() {
+    leaves_nothing_behind(|| {
+        let (_end, object, control) = dirty();
+        // A request that this pager will not answer.
+        object.lock().pager.as_mut().unwrap().durability.asked += 1;
+        control.pager_died();
+        let (next, after) = successor(&object);
+        open_for(&after);
+        let again = next.expect_return();
+        after
+            .clean_completed(again.offset, PAGE, again.generation, KernReturn::SUCCESS)
+            .unwrap();
+        let syncing = sync_in_background(&object);
+        assert_eq!(syncing.recv_timeout(PATIENCE).unwrap(), Ok(()));
+        drop((again, control, after));
+        close(object, &next);
+    });
+}
+
+#[test]
 fn an_orphan_cannot_be_synced_and_a_sync_waits_for_the_successor_to_open() {
     leaves_nothing_behind(|| {
         let (_end, object, control) = dirty();

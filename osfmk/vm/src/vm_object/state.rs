@@ -147,6 +147,12 @@ impl Durability {
         result: KernReturn::SUCCESS,
         failure: None,
     };
+
+    /// What was asked is answered: nothing is outstanding.
+    pub(crate) fn end(&mut self, result: KernReturn) {
+        self.answered = self.asked;
+        self.result = result;
+    }
 }
 
 impl ObjectState {
