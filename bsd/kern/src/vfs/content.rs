@@ -107,6 +107,7 @@ pub(crate) fn truncate(vnode: &Arc<Vnode>, size: u64) -> Result<(), Failure> {
     }
     let object = vnode.object().map_err(Failure::or_restart)?;
     let _turn = vnode.changing().take()?;
+    vnode.note_writing();
     let old = vnode.size();
     // Pages that are cut off must not be written any more when the file system hears of it; pages that are added must not be
     // written before.

@@ -85,11 +85,16 @@ fn reopen(vnode: &Vnode, server: &dyn FileSystem) -> Result<(), Errno> {
     let Some(object) = vnode.orphan() else {
         return Ok(());
     };
-    // What is unsaved was written here: the size is the kernel's. Otherwise the file is as the server finds it.
-    let unsaved = object.held_pages() > 0;
-    let size = unsaved.then(|| vnode.size());
+    if vnode.was_written() {
+        // What the predecessor has written and not made durable is the successor's to make durable.
+        server.prepare_writing(vnode.handle())?;
+    }
+    // What was written here has the kernel's size. Otherwise a file that nobody uses is as the server finds it.
+    let ours = object.held_pages() > 0 || vnode.was_written() && vnode.is_in_use(&object);
+    let size = ours.then(|| vnode.size());
     let attributes = server.reopen(vnode.handle(), &object, size)?;
-    if unsaved {
+    drop(object);
+    if ours {
         vnode.note_version(&attributes);
     } else {
         vnode.revalidate(&attributes);

@@ -352,7 +352,7 @@ impl Vnode {
     }
 
     /// Has the kernel the only word on the contents: is it open, mapped, or not written back?
-    fn is_in_use(&self, object: &ObjectRef) -> bool {
+    pub(super) fn is_in_use(&self, object: &ObjectRef) -> bool {
         self.opens.load(Ordering::Acquire) > 0
             || object.reference_count() > 2
             || self.was_written() && object.has_unsaved_pages()

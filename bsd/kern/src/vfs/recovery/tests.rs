@@ -283,6 +283,10 @@ impl FileSystem for Asking {
         Ok((object.map_err(|_| Errno::ENOMEM)?, attributes))
     }
 
+    fn prepare_writing(&self, file: FileHandle) -> Result<(), Errno> {
+        self.0.asked_of(file)
+    }
+
     fn reopen(
         &self,
         file: FileHandle,
@@ -498,25 +502,24 @@ fn servers_that_die_at_any_moment_of_the_recovery_lose_nothing() {
 }
 
 #[test]
-fn a_file_that_changed_on_the_disk_is_shown_as_it_is_there_unless_it_was_written_here() {
+fn a_file_that_changed_on_the_disk_is_shown_as_it_is_there_unless_it_is_in_use_here() {
     let _turn = turn();
-    let mount = Mount::new(207, &["a", "b"]);
+    let mount = Mount::new(207, &["a", "b", "c"]);
     let open = |path| mount.find(path).unwrap().object().unwrap();
-    let (clean, written) = (open("dir/a"), open("dir/b"));
-    assert_eq!(read(&clean, 0), Ok(FIRST_FILE as u8));
+    let (unused, written, mapped) = (open("dir/a"), open("dir/b"), open("dir/c"));
+    assert_eq!(read(&unused, 0), Ok(FIRST_FILE as u8));
+    assert_eq!(read(&mapped, 0), Ok(FIRST_FILE as u8 + 2));
+    drop(unused);
     write(&written, 0, 3);
     mount.die();
-    for inode in [FIRST_FILE, FIRST_FILE + 1] {
+    for inode in FIRST_FILE..FIRST_FILE + 3 {
         let shorter = std::vec![99; PAGE_SIZE];
         mount.disk.data.lock().unwrap().insert(inode, shorter);
     }
     mount.restart(u64::MAX).unwrap();
-    assert_eq!(read(&clean, 0), Ok(99));
+    assert_eq!(read(&open("dir/a"), 0), Ok(99));
     assert_eq!(mount.find("dir/a").unwrap().size(), PAGE);
     assert_eq!(mount.disk.byte(FIRST_FILE + 1, 0), 3);
-    assert_eq!(
-        mount.find("dir/b").unwrap().size(),
-        PAGES * PAGE,
-        "the kernel's size"
-    );
+    assert_eq!(mount.find("dir/b").unwrap().size(), PAGES * PAGE);
+    assert_eq!(read(&mapped, 0), Ok(FIRST_FILE as u8 + 2), "as it was");
 }
