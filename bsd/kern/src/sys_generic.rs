@@ -13,6 +13,7 @@ use mach::KernReturn;
 use vm::vm_fault::FaultOptions;
 
 use crate::kern_descrip::{self, Kind, OpenFile};
+use crate::kern_sig::job_control;
 use crate::sys_pipe;
 use crate::sysent::{Call, DONE, Failure, Outcome, value};
 use crate::tty;
@@ -116,6 +117,7 @@ fn read_failure(cause: KernReturn) -> Failure {
 }
 
 fn read_console(call: &Call<'_>, user: u64, length: usize) -> Result<u64, Failure> {
+    job_control::check_read(call)?;
     let mut chunk = [0; CHUNK];
     let length = length.min(CHUNK);
     let done = tty::read(&mut chunk[..length]).map_err(|_| Failure::Restart)?;

@@ -1,5 +1,7 @@
 //! Calls as a program makes them, on a process with a real map, and what they do to processes and descriptors.
 
+mod signals;
+
 use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;

@@ -14,6 +14,7 @@ use bsd_sys::signal::{
 };
 use kern::thread::PENDING_PERSONALITY;
 use prim::wait::{Interruptible, WaitResult};
+use zerocopy::IntoBytes as _;
 
 use super::actions::Sender;
 use super::thread::{AlternateStack, ThreadSignals};
@@ -239,9 +240,8 @@ pub(crate) fn sigreturn(call: &mut Call<'_>) -> Outcome {
     if context.mcontext_size != Mcontext::SIZE as u64 {
         return Err(Errno::EINVAL.into());
     }
-    let mut bytes = [0; Mcontext::SIZE];
-    call.copyin(context.mcontext, &mut bytes)?;
-    let registers = Mcontext::from_bytes(&bytes).ok_or(Errno::EFAULT)?;
+    let mut registers: frame::Registers = [0; _];
+    call.copyin(context.mcontext, registers.as_mut_bytes())?;
     {
         let mut own = signals.own();
         if own.token == 0 || token != address ^ own.token {
@@ -249,9 +249,10 @@ pub(crate) fn sigreturn(call: &mut Call<'_>) -> Outcome {
         }
         own.stack.in_use = context.on_stack & 1 != 0;
     }
-    let (state, floating_point) = frame::restore(&registers);
-    *call.state = state;
-    prim::thread::current().with_user_registers(|user| user.floating_point = floating_point);
+    *call.state = frame::restore(&registers);
+    prim::thread::current().with_user_registers(|user| {
+        frame::restore_vector(&registers, &mut user.floating_point);
+    });
     signals.set_mask(context.mask);
     look_again(call, signals);
     Err(Failure::JustReturn)

@@ -15,11 +15,12 @@ use bsd_sys::signal::{
 use kern::thread::{PENDING_PERSONALITY, Thread};
 use mach::KernReturn;
 use machine::trap::{CPSR_CARRY, SavedState};
+use zerocopy::IntoBytes as _;
 
 use super::actions::{Disposition, Sender};
 use super::frame::{self, Context};
 use super::thread::{Interruption, Origin, ThreadSignals};
-use super::{end, report, stop};
+use super::{end, job_control, report, stop};
 use crate::proc::{self, Proc};
 
 /// Bytes of an instruction.
@@ -37,7 +38,13 @@ pub(crate) fn act_on_pending(thread: &Arc<Thread>, state: &mut SavedState) {
         match disposition {
             Disposition::Ignored
             | Disposition::Default(DefaultAction::Ignore | DefaultAction::Continue) => {}
-            Disposition::Default(DefaultAction::Stop) => stop(&proc, signal),
+            Disposition::Default(DefaultAction::Stop) => {
+                // Stopped by the terminal, a group without a keeper would stay so for ever.
+                let group = proc.state().group;
+                if signal == Signal::STOP || !job_control::is_orphaned(group) {
+                    stop(&proc, signal);
+                }
+            }
             Disposition::Default(DefaultAction::Terminate | DefaultAction::Core) => {
                 if origin == Origin::Thread {
                     let fault = signals.own().fault;
@@ -140,10 +147,13 @@ fn enter_handler(
         (context, top, own.token)
     };
     let at = frame::place(top);
-    let bytes = prim::thread::current()
-        .with_user_registers(|user| frame::build(at, &context, state, &user.floating_point))
+    let mut frame = [0; frame::FRAME_WORDS];
+    prim::thread::current()
+        .with_user_registers(|user| {
+            frame::build(&mut frame, at, &context, state, &user.floating_point);
+        })
         .ok_or(KernReturn::FAILURE)?;
-    write(thread, at, &bytes)?;
+    write(thread, at, frame.as_bytes())?;
     let own_bit = if flags.contains(ActionFlags::NODEFER) {
         0
     } else {

@@ -69,6 +69,10 @@ pub(crate) fn exception(thread: &Arc<Thread>, state: &mut SavedState, exception:
     let Some(proc) = proc::of_task(thread.task()) else {
         return thread.task().terminate();
     };
+    if prim::thread::current().is_terminating() {
+        // Ended for what it did (a page that is not what was signed): nobody is left to be told.
+        return;
+    }
     let signals = ThreadSignals::of(thread);
     let mut signal = signal_of(exception);
     if signal == Signal::BUS

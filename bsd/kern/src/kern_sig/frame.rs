@@ -11,8 +11,7 @@
 //! [`build`] makes its bytes, [`restore`] takes registers out of what comes back; whatever a program writes there,
 //! the result is a state of user mode. XNU counterpart: `bsd/dev/arm/unix_signal.c`.
 
-use bsd_sys::layout::Abi as _;
-use bsd_sys::signal::{Mcontext, SignalInfo, SignalSet, SignalStack, Ucontext};
+use bsd_sys::signal::{Mcontext, SignalInfo, SignalSet, Ucontext};
 use machine::esr::Exception;
 use machine::fp::FpState;
 use machine::trap::SavedState;
@@ -21,12 +20,30 @@ use machine::trap::SavedState;
 #[doc(alias = "C_64_REDZONE_LEN")]
 const RED_ZONE: u64 = 128;
 
-/// Where the parts are.
-const UCONTEXT: usize = SignalInfo::SIZE;
-const MCONTEXT: usize = UCONTEXT + Ucontext::SIZE;
+/// Bytes of a word. A frame is made of words, not of structures turned into bytes one by one: it is on the way of every signal.
+const WORD: usize = 8;
 
-/// Bytes of a frame.
-pub(crate) const FRAME_SIZE: usize = MCONTEXT + Mcontext::SIZE;
+/// Words before the context, and before the registers.
+const UCONTEXT: usize = SignalInfo::SIZE / WORD;
+const MCONTEXT: usize = UCONTEXT + Ucontext::SIZE / WORD;
+
+/// Words of the registers.
+const MCONTEXT_WORDS: usize = Mcontext::SIZE / WORD;
+
+/// Where parts of the registers are.
+const GENERAL: usize = 2;
+const STACK_POINTER: usize = GENERAL + 31;
+const VECTOR: usize = STACK_POINTER + 3;
+const FLOATING_POINT_STATUS: usize = VECTOR + 64;
+
+/// Words of a frame.
+pub(crate) const FRAME_WORDS: usize = MCONTEXT + MCONTEXT_WORDS;
+
+/// A frame, as it goes to the stack.
+pub(crate) type Frame = [u64; FRAME_WORDS];
+
+/// Registers, as they come back.
+pub(crate) type Registers = [u64; MCONTEXT_WORDS];
 
 /// What a frame is made of besides the registers.
 pub(crate) struct Context {
@@ -42,46 +59,54 @@ pub(crate) struct Context {
 
 /// Where a frame goes on a stack that is used down to `sp`.
 pub(crate) const fn place(sp: u64) -> u64 {
-    sp.wrapping_sub(FRAME_SIZE as u64 + RED_ZONE) & !15
+    sp.wrapping_sub((FRAME_WORDS * WORD) as u64 + RED_ZONE) & !15
 }
 
 /// Address of the context of the frame at `frame`.
 pub(crate) const fn ucontext(frame: u64) -> u64 {
-    frame.wrapping_add(UCONTEXT as u64)
+    frame.wrapping_add((UCONTEXT * WORD) as u64)
 }
 
-/// The bytes of the frame at `frame`.
+/// Two fields of four bytes, the first one first.
+const fn pair(first: u32, second: u32) -> u64 {
+    first as u64 | (second as u64) << 32
+}
+
+/// Makes the frame at `at`.
 pub(crate) fn build(
-    frame: u64,
+    frame: &mut Frame,
+    at: u64,
     context: &Context,
     state: &SavedState,
     floating_point: &FpState,
-) -> [u8; FRAME_SIZE] {
-    let mut bytes = [0; FRAME_SIZE];
-    context.info.write(&mut bytes[..UCONTEXT]);
-    let ucontext = Ucontext {
-        on_stack: i32::from(context.on_stack),
-        mask: context.mask,
-        stack: SignalStack {
-            address: frame,
-            size: context.stack_size,
-            flags: i32::from(context.on_stack),
-            pad: 0,
-        },
-        link: 0,
-        mcontext_size: Mcontext::SIZE as u64,
-        mcontext: frame.wrapping_add(MCONTEXT as u64),
-    };
-    ucontext.write(&mut bytes[UCONTEXT..MCONTEXT]);
-    save(state, floating_point).write(&mut bytes[MCONTEXT..]);
-    bytes
+) {
+    let info = &context.info;
+    let on_stack = u32::from(context.on_stack);
+    frame[..6].copy_from_slice(&[
+        pair(info.signal as u32, info.errno as u32),
+        pair(info.code as u32, info.pid as u32),
+        pair(info.uid, info.status as u32),
+        info.address,
+        info.value,
+        info.band as u64,
+    ]);
+    frame[UCONTEXT..MCONTEXT].copy_from_slice(&[
+        pair(on_stack, context.mask),
+        at,
+        context.stack_size,
+        pair(on_stack, 0),
+        0,
+        Mcontext::SIZE as u64,
+        at.wrapping_add((MCONTEXT * WORD) as u64),
+    ]);
+    if let Some(registers) = frame[MCONTEXT..].first_chunk_mut() {
+        save(registers, state, floating_point);
+    }
 }
 
 /// Registers as a program sees them.
 #[doc(alias = "sendsig_get_state64")]
-fn save(state: &SavedState, floating_point: &FpState) -> Mcontext {
-    let mut general = [0; 29];
-    general.copy_from_slice(&state.x[..29]);
+fn save(registers: &mut Registers, state: &SavedState, floating_point: &FpState) {
     // The register holds an address of this program's only after an exception that sets it.
     let far = match state.exception() {
         Exception::DataAbort(_)
@@ -90,49 +115,45 @@ fn save(state: &SavedState, floating_point: &FpState) -> Mcontext {
         | Exception::Watchpoint => state.far,
         _ => 0,
     };
-    Mcontext {
-        far,
-        esr: state.esr as u32,
-        exception: 0,
-        x: general,
-        fp: state.x[29],
-        lr: state.x[30],
-        sp: state.sp,
-        pc: state.pc,
-        cpsr: state.cpsr as u32,
-        flags: 0,
-        v: floating_point
-            .vector
-            .map(|vector| [vector as u64, (vector >> 64) as u64]),
-        fpsr: floating_point.fpsr,
-        fpcr: floating_point.fpcr,
-        pad: [0; 2],
+    registers[..GENERAL].copy_from_slice(&[far, pair(state.esr as u32, 0)]);
+    registers[GENERAL..STACK_POINTER].copy_from_slice(&state.x);
+    registers[STACK_POINTER..VECTOR].copy_from_slice(&[
+        state.sp,
+        state.pc,
+        pair(state.cpsr as u32, 0),
+    ]);
+    let halves = registers[VECTOR..FLOATING_POINT_STATUS].chunks_exact_mut(2);
+    for (halves, vector) in halves.zip(&floating_point.vector) {
+        (halves[0], halves[1]) = (*vector as u64, (*vector >> 64) as u64);
     }
+    registers[FLOATING_POINT_STATUS] = pair(floating_point.fpsr, floating_point.fpcr);
 }
 
-/// The registers in a context that comes back from a program: always a state of user mode.
+/// The general registers that come back from a program: always a state of user mode.
 #[doc(alias = "sigreturn_set_state64")]
-pub(crate) fn restore(context: &Mcontext) -> (SavedState, FpState) {
-    let mut state = SavedState::user(context.pc, context.sp);
-    state.x[..29].copy_from_slice(&context.x);
-    (state.x[29], state.x[30]) = (context.fp, context.lr);
-    state.cpsr = u64::from(context.cpsr);
+pub(crate) fn restore(registers: &Registers) -> SavedState {
+    let mut state = SavedState::user(registers[STACK_POINTER + 1], registers[STACK_POINTER]);
+    state.x.copy_from_slice(&registers[GENERAL..STACK_POINTER]);
+    state.cpsr = u64::from(registers[STACK_POINTER + 2] as u32);
     state.sanitise_cpsr();
-    let vector = context
-        .v
-        .map(|[low, high]| u128::from(low) | u128::from(high) << 64);
-    let floating_point = FpState {
-        vector,
-        fpsr: context.fpsr,
-        fpcr: context.fpcr,
-    };
-    (state, floating_point)
+    state
+}
+
+/// The vector registers that come back from a program.
+pub(crate) fn restore_vector(registers: &Registers, floating_point: &mut FpState) {
+    let halves = registers[VECTOR..FLOATING_POINT_STATUS].chunks_exact(2);
+    for (halves, vector) in halves.zip(&mut floating_point.vector) {
+        *vector = u128::from(halves[0]) | u128::from(halves[1]) << 64;
+    }
+    let status = registers[FLOATING_POINT_STATUS];
+    (floating_point.fpsr, floating_point.fpcr) = (status as u32, (status >> 32) as u32);
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use zerocopy::IntoBytes as _;
 
     fn context(info: SignalInfo, mask: u32, on_stack: bool) -> Context {
         Context {
@@ -143,44 +164,81 @@ mod tests {
         }
     }
 
+    fn built(at: u64, context: &Context, state: &SavedState, vector: &FpState) -> Frame {
+        let mut frame = [0; FRAME_WORDS];
+        build(&mut frame, at, context, state, vector);
+        frame
+    }
+
     #[test]
     fn the_parts_are_where_darwin_puts_them() {
-        assert_eq!((UCONTEXT, MCONTEXT, FRAME_SIZE), (104, 160, 976));
+        assert_eq!(
+            (UCONTEXT * 8, MCONTEXT * 8, FRAME_WORDS * 8),
+            (104, 160, 976)
+        );
         assert_eq!(place(0x10_0000), 0x10_0000 - 976 - 128);
         assert_eq!(place(0x10_0007) % 16, 0);
     }
 
     #[test]
-    fn a_frame_points_at_its_own_registers() {
+    fn the_words_of_a_frame_are_darwins_structures() {
         let mut state = SavedState::user(0x1234, 0x8000);
-        state.x[7] = 77;
+        state.x = core::array::from_fn(|register| 1000 + register as u64);
+        (state.cpsr, state.esr, state.far) = (0x6000_0000, 0x9200_0047, 0xdead);
+        let mut vector = FpState::new();
+        for (register, value) in vector.vector.iter_mut().enumerate() {
+            *value = (register as u128) << 64 | (100 + register as u128);
+        }
+        (vector.fpsr, vector.fpcr) = (7, 8);
         let info = SignalInfo {
             signal: 11,
+            errno: 1,
+            code: 2,
+            pid: -3,
+            uid: 4,
+            status: 5,
             address: 0xdead,
-            ..SignalInfo::default()
+            value: 6,
+            band: -7,
+            pad: [0; 7],
         };
-        let frame = place(state.sp);
-        let bytes = build(frame, &context(info, 5, false), &state, &FpState::new());
-        assert_eq!(SignalInfo::from_bytes(&bytes), Some(info));
-        let found = Ucontext::from_bytes(&bytes[UCONTEXT..]).unwrap();
+        let at = place(state.sp);
+        let frame = built(at, &context(info, 5, true), &state, &vector);
+        let bytes = frame.as_bytes();
+        assert_eq!(SignalInfo::from_bytes(bytes), Some(info));
+        let found = Ucontext::from_bytes(&bytes[104..]).unwrap();
         assert_eq!(
             (found.mask, found.on_stack, found.mcontext_size),
-            (5, 0, 816)
+            (5, 1, 816)
         );
-        let registers = Mcontext::from_bytes(&bytes[(found.mcontext - frame) as usize..]).unwrap();
         assert_eq!(
-            (registers.x[7], registers.pc, registers.sp),
-            (77, 0x1234, 0x8000)
+            (found.stack.address, found.stack.size, found.stack.flags),
+            (at, 0x8000, 1)
         );
+        let registers = Mcontext::from_bytes(&bytes[(found.mcontext - at) as usize..]).unwrap();
+        assert_eq!((registers.far, registers.esr), (0xdead, 0x9200_0047));
+        assert_eq!(registers.x[..], state.x[..29]);
+        assert_eq!((registers.fp, registers.lr), (1029, 1030));
+        assert_eq!(
+            (registers.sp, registers.pc, registers.cpsr),
+            (0x8000, 0x1234, 0x6000_0000)
+        );
+        assert_eq!((registers.v[0], registers.v[31]), ([100, 0], [131, 31]));
+        assert_eq!((registers.fpsr, registers.fpcr), (7, 8));
     }
 
     #[test]
     fn an_address_that_is_not_this_exceptions_stays_in_the_kernel() {
         let mut state = SavedState::user(0, 0);
+        let far = |state: &SavedState| {
+            let mut registers = [0; MCONTEXT_WORDS];
+            save(&mut registers, state, &FpState::new());
+            registers[0]
+        };
         (state.esr, state.far) = (0x5600_0080, 0xffff_0000_1234_5678);
-        assert_eq!(save(&state, &FpState::new()).far, 0, "a system call");
+        assert_eq!(far(&state), 0, "a system call");
         state.esr = 0x9200_0047;
-        assert_eq!(save(&state, &FpState::new()).far, state.far, "an abort");
+        assert_eq!(far(&state), state.far, "an abort");
     }
 
     proptest! {
@@ -192,21 +250,24 @@ mod tests {
             (fpsr, fpcr) in any::<(u32, u32)>(),
         ) {
             let state = SavedState { x, sp, pc, cpsr: u64::from(cpsr), esr: 0, far: 0 };
-            let floating_point = FpState { vector, fpsr, fpcr };
-            let frame = place(sp);
-            let info = SignalInfo::default();
-            let bytes = build(frame, &context(info, 0, true), &state, &floating_point);
-            let registers = Mcontext::from_bytes(&bytes[MCONTEXT..]).unwrap();
-            let (back, floating_point_back) = restore(&registers);
+            let vector = FpState { vector, fpsr, fpcr };
+            let context = context(SignalInfo::default(), 0, true);
+            let frame = built(place(sp), &context, &state, &vector);
+            let registers = frame[MCONTEXT..].first_chunk().unwrap();
+            let back = restore(registers);
             prop_assert_eq!(&back.x[..], &x[..]);
             prop_assert_eq!((back.sp, back.pc), (sp, pc));
             prop_assert_eq!(back.cpsr, u64::from(cpsr) & 0xF000_0000);
-            prop_assert_eq!(floating_point_back, floating_point);
+            let mut vector_back = FpState::new();
+            restore_vector(registers, &mut vector_back);
+            prop_assert_eq!(vector_back, vector);
         }
 
         #[test]
-        fn no_bytes_make_a_state_that_is_not_user_mode(bytes in prop::collection::vec(any::<u8>(), Mcontext::SIZE)) {
-            let (state, _) = restore(&Mcontext::from_bytes(&bytes).unwrap());
+        fn no_words_make_a_state_that_is_not_user_mode(
+            words in prop::collection::vec(any::<u64>(), MCONTEXT_WORDS),
+        ) {
+            let state = restore(words[..].first_chunk().unwrap());
             prop_assert!(state.is_user());
             prop_assert_eq!(state.cpsr & !0xF000_0000, 0);
         }

@@ -12,6 +12,7 @@
 //! | `frame` | what a handler finds on its stack | `unix_signal.c` |
 //! | `calls` | the system calls | `kern_sig.c` |
 //! | `exception` | from exceptions to signals | `ux_exception.c` |
+//! | `job_control` | who may use the terminal | `tty.c` |
 //!
 //! XNU counterpart: `bsd/kern/kern_sig.c`.
 
@@ -20,6 +21,7 @@ mod calls;
 mod deliver;
 mod exception;
 mod frame;
+pub(crate) mod job_control;
 mod thread;
 
 use alloc::sync::Arc;
