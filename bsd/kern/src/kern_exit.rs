@@ -52,12 +52,23 @@ pub(crate) fn wait4(call: &mut Call<'_>) -> Outcome {
             call.copyout(&status.raw().to_le_bytes(), status_address)?;
         }
         if call.long(3) != 0 {
-            // Nothing of what `struct rusage` tells is kept for the dead.
-            call.copyout(&[0; 144], call.long(3))?;
+            let usage = child.state().usage.told();
+            call.copyout(&usage.to_bytes(), call.long(3))?;
         }
         let mine = match status {
             WaitStatus::Stopped(_) => child.state().stop_report.take().is_some(),
-            _ => call.proc.reap(&child),
+            _ => {
+                let (usage, below) = {
+                    let state = child.state();
+                    (state.usage, state.children_usage)
+                };
+                let mine = call.proc.reap(&child);
+                if mine {
+                    let mut state = call.proc.state();
+                    state.children_usage = state.children_usage.plus(usage).plus(below);
+                }
+                mine
+            }
         };
         // Another thread may have told of the same child meanwhile.
         if mine {

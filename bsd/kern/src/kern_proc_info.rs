@@ -69,15 +69,10 @@ fn task_info(target: &Proc) -> TaskInfo {
     };
     let statistics = task.map().statistics();
     let threads = task.threads();
-    let ticks: u64 = threads
-        .iter()
-        .filter_map(|thread| thread.execution())
-        .map(|thread| thread.cpu_time())
-        .sum();
     TaskInfo {
         virtual_size: statistics.size,
         resident_size: statistics.resident_pages * machine::page::PAGE_SIZE as u64,
-        total_user: prim::clock::ticks_to_nanoseconds(ticks),
+        total_user: prim::clock::ticks_to_nanoseconds(task.cpu_time()),
         faults: task.faults() as i32,
         threads: threads.len() as i32,
         ..TaskInfo::default()

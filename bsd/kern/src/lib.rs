@@ -10,6 +10,7 @@
 //! | [`kern_mman`] | `mmap` and its relatives | `kern_mman.c` |
 //! | [`kern_exec`], [`kern_fork`], [`kern_exit`] | the life of a process | same names |
 //! | `kern_memorystatus` | the process that goes when memory runs out | same name |
+//! | [`kern_resource`] | what processes use | same name |
 //! | [`kern_sig`] | signals and what exceptions become | `kern_sig.c`, `ux_exception.c` |
 //! | [`kern_descrip`], [`sys_generic`] | descriptors, reading and writing | same names |
 //! | [`vfs`] | names, vnodes, file systems | `bsd/vfs` |
@@ -30,6 +31,7 @@ pub mod kern_fork;
 mod kern_memorystatus;
 pub mod kern_mman;
 pub mod kern_proc_info;
+pub mod kern_resource;
 pub mod kern_sig;
 pub mod kern_time;
 pub mod mac;

@@ -26,6 +26,7 @@ use prim::zone::{Admission, Zone};
 use spin::Once;
 
 use crate::kern_descrip::FileTable;
+use crate::kern_resource::Usage;
 use crate::kern_sig::Actions;
 use crate::mac::Entitlements;
 use crate::vfs::vnode::Vnode;
@@ -64,6 +65,9 @@ pub struct ProcState {
     phase: Phase,
     /// How the process will have ended, once somebody has decided.
     pub(crate) status: Option<WaitStatus>,
+    /// What it used, once it has ended; of its children that were waited for.
+    pub(crate) usage: Usage,
+    pub(crate) children_usage: Usage,
     /// A stop that no `wait4` has told of yet; forgotten when the process goes on.
     pub(crate) stop_report: Option<bsd_sys::signal::Signal>,
     /// The signal that keeps it stopped.
@@ -193,6 +197,8 @@ impl Proc {
                     children: Vec::new(),
                     phase: Phase::Running,
                     status: None,
+                    usage: Usage::default(),
+                    children_usage: Usage::default(),
                     stop_report: None,
                     stopped: None,
                     directory,
@@ -272,6 +278,9 @@ impl Proc {
             state.phase = Phase::Zombie;
             let killed = WaitStatus::Signalled(bsd_sys::signal::Signal::KILL);
             let status = *state.status.get_or_insert(killed);
+            if let Some(task) = &state.task {
+                state.usage = Usage::of(task);
+            }
             (state.task.take(), state.parent.upgrade(), status)
         };
         drop(task);

@@ -18,7 +18,8 @@ use vm::vm_map::VmMap;
 use crate::kern_sig::Interruption;
 use crate::proc::{self, Proc};
 use crate::{
-    kern_descrip, kern_exec, kern_exit, kern_fork, kern_mman, kern_proc_info, kern_sig, kern_time,
+    kern_descrip, kern_exec, kern_exit, kern_fork, kern_mman, kern_proc_info, kern_resource,
+    kern_sig, kern_time,
 };
 use crate::{startup, sys_generic, sys_pipe, vfs};
 
@@ -215,6 +216,7 @@ fn dispatch(number: u32, call: &mut Call<'_>) -> Outcome {
         number::SIGPROCMASK | number::PTHREAD_SIGMASK => kern_sig::sigprocmask(call),
         number::SIGPENDING => kern_sig::sigpending(call),
         number::SIGALTSTACK => kern_sig::sigaltstack(call),
+        number::GETRUSAGE => kern_resource::getrusage(call),
         number::IOCTL => sys_generic::ioctl(call),
         number::REBOOT => startup::reboot(call),
         number::READLINK => vfs::syscalls::readlink(call),

@@ -50,6 +50,8 @@ pub struct Task {
     extension: Once<Arc<dyn Any + Send + Sync>>,
     /// Faults taken, for `task_info`.
     pub(crate) faults: AtomicU64,
+    /// Ticks that threads which have left had run.
+    pub(crate) ended_time: AtomicU64,
     _admission: Admission,
 }
 
@@ -83,6 +85,7 @@ impl Task {
             torn_down: AtomicBool::new(false),
             extension: Once::new(),
             faults: AtomicU64::new(0),
+            ended_time: AtomicU64::new(0),
             _admission: admission,
         });
         let object: Weak<Self> = Arc::downgrade(&task);
@@ -157,6 +160,15 @@ impl Task {
     #[must_use]
     pub fn faults(&self) -> u64 {
         self.faults.load(Ordering::Relaxed)
+    }
+
+    /// Time that its threads have run, those that have left included, in ticks.
+    #[must_use]
+    pub fn cpu_time(&self) -> u64 {
+        let running = self.threads();
+        let running = running.iter().filter_map(|thread| thread.execution());
+        self.ended_time.load(Ordering::Relaxed)
+            + running.map(|thread| thread.cpu_time()).sum::<u64>()
     }
 
     /// The threads that have not left.

@@ -244,6 +244,10 @@ impl Thread {
         if let Some(port) = port {
             port.destroy();
         }
+        if let Some(execution) = self.execution() {
+            let time = execution.cpu_time();
+            self.task.ended_time.fetch_add(time, Ordering::Relaxed);
+        }
         self.task.thread_left(self);
     }
 }

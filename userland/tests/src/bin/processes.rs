@@ -34,6 +34,7 @@ fn run() -> i32 {
                 "a_stopped_process_goes_on_when_continued",
                 a_stopped_process_goes_on_when_continued,
             ),
+            ("what_a_child_used_is_told", what_a_child_used_is_told),
             ("exec_starts_programs", exec_starts_programs),
             (
                 "exec_that_fails_changes_nothing",
@@ -186,6 +187,23 @@ fn a_stopped_process_goes_on_when_continued() -> Outcome {
         WaitStatus::Signalled(Signal::KILL),
         "the end"
     );
+    Ok(())
+}
+
+fn what_a_child_used_is_told() -> Outcome {
+    let busy = child::start(|| {
+        let end = time::now() + 50_000_000;
+        while time::now() < end {
+            core::hint::spin_loop();
+        }
+        3
+    })?;
+    let (status, usage) = process::wait_with_usage(busy).context("wait4")?;
+    ensure_equal!(status, WaitStatus::Exited(3), "the end");
+    let used = usage.user_time.seconds * 1_000_000 + i64::from(usage.user_time.microseconds);
+    // On a loaded machine it gets only a part of the time it waits for.
+    ensure!(used > 1_000, "only {used} microseconds");
+    ensure!(usage.minor_faults > 0, "no faults");
     Ok(())
 }
 
