@@ -15,7 +15,8 @@
 //! | [`kern_descrip`], [`sys_generic`] | descriptors, reading and writing | same names |
 //! | [`vfs`] | names, vnodes, file systems | `bsd/vfs` |
 //! | [`tty`] | the console as a terminal | `tty.c` |
-//! | [`mac`] | policy: what code signing allows | `security/` |
+//! | `kern_cs` | signatures of files, what a process is known to be | `kern_cs.c`, `ubc_subr.c` |
+//! | [`mac`] | hooks where policy is asked, and the policy of code signing | `security/` |
 //!
 //! Start at [`sysent`] for the way in, at [`kern_mman`] for `mmap`.
 #![cfg_attr(not(test), no_std)]
@@ -24,6 +25,7 @@
 extern crate alloc;
 
 pub mod copy;
+mod kern_cs;
 pub mod kern_descrip;
 pub mod kern_exec;
 pub mod kern_exit;

@@ -25,10 +25,10 @@ use prim::wait::WaitQueue;
 use prim::zone::{Admission, Zone};
 use spin::Once;
 
+use crate::kern_cs::{Code, ProcessCode};
 use crate::kern_descrip::FileTable;
 use crate::kern_resource::Usage;
 use crate::kern_sig::Actions;
-use crate::mac::Entitlements;
 use crate::vfs::vnode::Vnode;
 
 static PROCS: Zone = Zone::new("proc", size_of::<Proc>());
@@ -80,8 +80,8 @@ pub struct ProcState {
     pub group: i32,
     /// Bits that new files do not get.
     pub umask: u16,
-    /// What its signature entitles it to.
-    pub entitlements: Entitlements,
+    /// What is known of its code.
+    pub(crate) code: Arc<ProcessCode>,
     /// It came from the boot archive and may name the host's privileged ports.
     pub privileged: bool,
     /// What it does with signals.
@@ -164,29 +164,28 @@ impl Proc {
                 state.name.clone(),
                 state.group,
                 state.umask,
-                state.entitlements,
+                state.code.code(),
                 state.privileged,
                 state.actions.fork(),
             )
         });
-        let (name, group, umask, entitlements, privileged, actions) =
-            inherited.unwrap_or_else(|| {
-                let entitlements = Entitlements::default();
-                (
-                    String::new(),
-                    INIT,
-                    0o022,
-                    entitlements,
-                    true,
-                    Actions::default(),
-                )
-            });
+        let (name, group, umask, code, privileged, actions) = inherited.unwrap_or_else(|| {
+            (
+                String::new(),
+                INIT,
+                0o022,
+                Code::default(),
+                true,
+                Actions::default(),
+            )
+        });
         let mut table = table().lock();
         if table.procs.len() >= MAX_PROCS {
             return Err(Errno::EAGAIN);
         }
         table.procs.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
         let pid = table.free_pid();
+        let code = ProcessCode::create(pid, &code);
         let proc = Arc::new(Self {
             pid,
             state: Mutex::new(
@@ -205,7 +204,7 @@ impl Proc {
                     name,
                     group,
                     umask,
-                    entitlements,
+                    code: code.clone(),
                     privileged,
                     actions,
                 },
@@ -223,6 +222,8 @@ impl Proc {
             parent.state.lock().children.push(proc.clone());
         }
         drop(table);
+        // Its map has come with its parent's, or has none.
+        task.map().set_code_policy(code);
         Ok(proc)
     }
 

@@ -92,6 +92,7 @@ pub fn start(parameters: BootParameters) -> Result<(), StartError> {
     let vnode = lookup(&namespace::root(), INIT_PATH, Last::Follow)
         .map_err(failed("finding /boot/sbin/init"))?;
     let program = kern_exec::load(&vnode, INIT_PATH, &arguments)
+        .map_err(kern_exec::LoadFailure::errno)
         .map_err(failed("loading /boot/sbin/init"))?;
     kern_exec::start(&proc, program)
         .map_err(|_| Errno::ENOMEM)

@@ -18,8 +18,8 @@ use vm::vm_map::VmMap;
 use crate::kern_sig::Interruption;
 use crate::proc::{self, Proc};
 use crate::{
-    kern_descrip, kern_exec, kern_exit, kern_fork, kern_mman, kern_proc_info, kern_resource,
-    kern_sig, kern_time,
+    kern_cs, kern_descrip, kern_exec, kern_exit, kern_fork, kern_mman, kern_proc_info,
+    kern_resource, kern_sig, kern_time,
 };
 use crate::{startup, sys_generic, sys_pipe, vfs};
 
@@ -242,6 +242,7 @@ fn dispatch(number: u32, call: &mut Call<'_>) -> Outcome {
         number::MSYNC | number::MSYNC_NOCANCEL => kern_mman::msync(call),
         number::MLOCK => kern_mman::mlock(call),
         number::MUNLOCK => kern_mman::munlock(call),
+        number::CSOPS => kern_cs::csops(call),
         number::VFS_PURGE => vfs::syscalls::vfs_purge(call),
         number::PROC_INFO => kern_proc_info::proc_info(call),
         number::GETENTROPY => kern_time::getentropy(call),

@@ -9,6 +9,7 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+pub mod codesign;
 pub mod dirent;
 pub mod errno;
 pub mod fcntl;

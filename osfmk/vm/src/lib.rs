@@ -6,6 +6,7 @@
 //! | [`vm_user`] | the calls of the user-visible interface | `vm_user.c` |
 //! | [`vm_object`] | objects, shadow chains, copy objects, collapse, I/O through the page cache | `vm_object.c` |
 //! | [`vm_page`] | the few things `vm` says about single pages | `vm_resident.c` |
+//! | [`code_signing`] | what is looked at before a page becomes executable | the `_cs` parts of `vm_fault.c` |
 //! | [`vm_fault`] | the loop of steps that resolves one fault | `vm_fault.c` |
 //! | [`memory_object`] | the pager protocol as a typed state machine | `memory_object.c` |
 //! | [`vm_pageout`] | getting frames back | `vm_pageout.c` |
@@ -17,6 +18,7 @@
 
 extern crate alloc;
 
+pub mod code_signing;
 pub mod memory_object;
 mod ticks;
 pub mod vm_fault;

@@ -122,8 +122,12 @@ pub(crate) fn note_mapped(
     if protection.contains(VmProt::EXECUTE) {
         flags |= PageFlags::XPMAPPED;
     }
+    if protection.contains(VmProt::WRITE) {
+        // The pmap grants a first write by itself.
+        flags |= PageFlags::WPMAPPED;
+    }
     if access.contains(VmProt::WRITE) {
-        flags |= PageFlags::WPMAPPED | PageFlags::DIRTY;
+        flags |= PageFlags::DIRTY;
     }
     list.set_flags(frame, flags);
     note_used(list, frame);

@@ -23,6 +23,7 @@
 //! | [`process`] | fork, exec, wait, exit, kill |
 //! | [`signal`] | handlers, masks, alternate stacks |
 //! | [`memory`] | mappings |
+//! | [`cache`] | running code that was just written |
 //! | [`mach_call`] | Mach traps, messages, and calls of any routine of `mach::defs` |
 //! | [`time`] | clocks |
 //! | [`trace`] | the kernel's trace |
@@ -39,6 +40,7 @@ extern crate alloc;
 #[cfg(not(target_os = "none"))]
 extern crate std;
 
+pub mod cache;
 pub mod descriptor;
 pub mod env;
 pub mod fs;

@@ -2,7 +2,8 @@
 
 use bsd_sys::Errno;
 use bsd_sys::syscall as number;
-use libsystem::{memory, syscall};
+use codesign::Flags;
+use libsystem::{cache, memory, syscall};
 
 /// What a call gives.
 pub type Answer = Result<u64, Errno>;
@@ -21,6 +22,8 @@ pub const PRIVATE: u64 = 0x2;
 pub const FIXED: u64 = 0x10;
 /// `MAP_ANON`.
 pub const ANON: u64 = 0x1000;
+/// `MAP_JIT`.
+pub const JIT: u64 = 0x800;
 /// `MAP_UNIX03`.
 pub const UNIX03: u64 = 0x4_0000;
 
@@ -208,4 +211,43 @@ pub fn jump(address: u64) {
     // SAFETY: the tests jump to where execution fails, or to a `ret` that they have put there.
     let function: extern "C" fn() = unsafe { core::mem::transmute(address as usize) };
     function();
+}
+
+/// Puts instructions into memory that is writable, so that they can be run.
+pub fn store_code(address: u64, instructions: &[u32]) {
+    for (index, instruction) in instructions.iter().enumerate() {
+        for (offset, byte) in instruction.to_le_bytes().into_iter().enumerate() {
+            store(address + (4 * index + offset) as u64, byte);
+        }
+    }
+    cache::synchronize_instructions(address as usize, 4 * instructions.len());
+}
+
+/// Runs what is at an address and gives its answer.
+pub fn run_code(address: u64) -> u32 {
+    // SAFETY: as `jump`; the tests have put a function there that keeps to the calling convention.
+    let function: extern "C" fn() -> u32 = unsafe { core::mem::transmute(address as usize) };
+    function()
+}
+
+/// `csops` with a buffer for its answer.
+///
+/// # Errors
+/// The kernel's.
+pub fn csops(process: i32, operation: u32, buffer: &mut [u8]) -> Answer {
+    let (address, size) = (buffer.as_mut_ptr() as u64, buffer.len() as u64);
+    call(
+        number::CSOPS,
+        &[process as u64, u64::from(operation), address, size],
+    )
+}
+
+/// What the kernel knows of a process's code.
+///
+/// # Errors
+/// The kernel's.
+pub fn code_status(process: i32) -> Result<Flags, Errno> {
+    let mut word = [0; 4];
+    csops(process, bsd_sys::codesign::OPS_STATUS, &mut word)?;
+    Ok(Flags::from_bits_truncate(u32::from_le_bytes(word)))
 }

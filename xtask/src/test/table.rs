@@ -134,6 +134,20 @@ pub(crate) const TABLE: &[GuestTest] = &[
         ..GuestTest::COMMAND
     },
     GuestTest {
+        name: "jit",
+        command: "/tests/jit",
+        expect: &[
+            "killed: code signing, invalid page (reason 2)",
+            "killed: exec, security policy (reason 8): Unsigned",
+        ],
+        ..GuestTest::PROGRAM
+    },
+    GuestTest {
+        name: "a signed program runs",
+        command: "/tests/victim code",
+        ..GuestTest::COMMAND
+    },
+    GuestTest {
         name: "sums of small files",
         command: "sha256sum /share/empty /share/one /share/page4k /share/page16k",
         files: &[EMPTY, ONE_BYTE, PAGE_MINUS_ONE_4K, PAGE_MINUS_ONE_16K],

@@ -31,6 +31,7 @@ use vm::vm_fault::FaultOptions;
 use vm::vm_map::{Backing, EnterFlags, EnterRequest, Hold, ObjectMapping, Placement, VmMap};
 use vm::vm_object::ObjectRef;
 
+use crate::kern_cs::{self, Code, ProcessCode, Rejection};
 use crate::kern_sig::ThreadSignals;
 use crate::proc::Proc;
 use crate::sysent::{Call, Failure, Outcome};
@@ -46,6 +47,31 @@ pub(crate) struct Program {
     state: SavedState,
     name: String,
     privileged: bool,
+    code: Code,
+}
+
+/// Why there is no program.
+pub(crate) enum LoadFailure {
+    /// An error of the call.
+    Errno(Errno),
+    /// It may not run: the process ends.
+    Rejected(Rejection),
+}
+
+impl LoadFailure {
+    /// As an error of a call.
+    pub(crate) fn errno(self) -> Errno {
+        match self {
+            Self::Errno(errno) => errno,
+            Self::Rejected(_) => Errno::EPERM,
+        }
+    }
+}
+
+impl From<Errno> for LoadFailure {
+    fn from(errno: Errno) -> Self {
+        Self::Errno(errno)
+    }
 }
 
 /// What a program is given at its start.
@@ -57,7 +83,8 @@ pub(crate) struct Arguments {
 /// `execve(path, argv, envp)`.
 ///
 /// # Errors
-/// What the path says; `EACCES` for what may not be run; `ENOEXEC`, `EBADMACHO`; `E2BIG`; `ENOMEM`; `EFAULT`.
+/// What the path says; `EACCES` for what may not be run; `ENOEXEC`, `EBADMACHO`; `E2BIG`; `ENOMEM`; `EFAULT`. A program that is
+/// not signed is no error: the process ends.
 pub(crate) fn execve(call: &mut Call<'_>) -> Outcome {
     if call.thread.task().threads().len() > 1 {
         // The other threads would have to end first.
@@ -72,8 +99,14 @@ pub(crate) fn execve(call: &mut Call<'_>) -> Outcome {
     let start = call.proc.state().directory.clone();
     // Until the program is ready nothing has changed: a signal starts the call again.
     let vnode = lookup(&start, &path, Last::Follow).map_err(Failure::or_restart)?;
-    let program = load(&vnode, &path, &arguments).map_err(Failure::or_restart)?;
-    Ok(become_program(call, program))
+    match load(&vnode, &path, &arguments) {
+        Ok(program) => Ok(become_program(call, program)),
+        Err(LoadFailure::Errno(errno)) => Err(Failure::or_restart(errno)),
+        Err(LoadFailure::Rejected(rejection)) => {
+            kern_cs::reject(call.proc, &path, rejection);
+            Err(Failure::JustReturn)
+        }
+    }
 }
 
 /// A list of strings that ends with a null pointer.
@@ -103,10 +136,10 @@ pub(crate) fn load(
     vnode: &Arc<Vnode>,
     path: &str,
     arguments: &Arguments,
-) -> Result<Program, Errno> {
+) -> Result<Program, LoadFailure> {
     let attributes = vnode.attributes()?;
     if !vnode.is_regular() || attributes.mode & 0o111 == 0 {
-        return Err(Errno::EACCES);
+        return Err(Errno::EACCES.into());
     }
     let object = vnode.object()?;
     let size = vnode.size();
@@ -115,6 +148,9 @@ pub(crate) fn load(
         .read_to_kernel(0, &mut head, FaultOptions::USER)
         .map_err(|incomplete| load_errno(incomplete.cause))?;
     let image = Image::parse(&head, size)?;
+    let privileged = is_boot_file(vnode);
+    let found = kern_cs::find(&object, size)?;
+    let code = Code::of_program(found, privileged).map_err(LoadFailure::Rejected)?;
     let pmap = Pmap::create(Reserve::Normal).map_err(|_| Errno::ENOMEM)?;
     let map = VmMap::create(pmap, USER_MIN, USER_MAX).map_err(|_| Errno::ENOMEM)?;
     if is_boot_file(vnode) {
@@ -126,11 +162,12 @@ pub(crate) fn load(
             map,
             state,
             name: path.rsplit('/').next().unwrap_or(path).to_string(),
-            privileged: is_boot_file(vnode),
+            privileged,
+            code,
         }),
         Err(errno) => {
             map.terminate();
-            Err(errno)
+            Err(errno.into())
         }
     }
 }
@@ -181,7 +218,7 @@ fn map_segment(map: &VmMap, object: &ObjectRef, segment: &Segment) -> Result<(),
     Ok(())
 }
 
-fn load_errno(cause: KernReturn) -> Errno {
+pub(crate) fn load_errno(cause: KernReturn) -> Errno {
     match cause {
         KernReturn::RESOURCE_SHORTAGE | KernReturn::NO_SPACE => Errno::ENOMEM,
         KernReturn::ABORTED => Errno::EINTR,
@@ -198,11 +235,13 @@ fn become_program(call: &mut Call<'_>, program: Program) -> [u64; 2] {
         state,
         name,
         privileged,
+        code,
     } = program;
     let closed = call.proc.files.lock().close_on_exec();
     drop(closed);
     {
         let mut proc = call.proc.state();
+        proc.code = admit(call.proc.pid(), &code, &map);
         proc.name = name;
         proc.privileged = privileged;
         proc.actions.exec();
@@ -218,6 +257,14 @@ fn become_program(call: &mut Call<'_>, program: Program) -> [u64; 2] {
     [state.x[0], state.x[1]]
 }
 
+/// The program's rules for code become those of its map.
+fn admit(pid: i32, code: &Code, map: &VmMap) -> Arc<ProcessCode> {
+    let code_of_process = ProcessCode::create(pid, code);
+    code.apply_to(map);
+    map.set_code_policy(code_of_process.clone());
+    code_of_process
+}
+
 /// Gives a task that has not run yet its program; used for the first process.
 pub(crate) fn start(proc: &Arc<Proc>, program: Program) -> Result<(), KernReturn> {
     let Program {
@@ -225,9 +272,12 @@ pub(crate) fn start(proc: &Arc<Proc>, program: Program) -> Result<(), KernReturn
         state,
         name,
         privileged,
+        code,
     } = program;
     {
+        let pid = proc.pid();
         let mut proc = proc.state();
+        proc.code = admit(pid, &code, &map);
         proc.name = name;
         proc.privileged = privileged;
     }

@@ -19,9 +19,11 @@ use vm::vm_map::{
     Backing, EnterFlags, Hold, ObjectMapping, Placement, ProtectMode, VmMap, WireOwner,
 };
 
+use crate::kern_cs;
 use crate::kern_descrip;
-use crate::mac;
+use crate::mac::{self, CodeFile};
 use crate::sysent::{Call, DONE, Failure, Outcome, value};
+use crate::vfs::syscalls::is_boot_file;
 use validate::{Arguments, PageSize, Plan, Source};
 
 /// `mmap(addr, len, prot, flags, fd, pos)`.
@@ -64,7 +66,7 @@ pub(crate) fn mmap(call: &mut Call<'_>) -> Outcome {
 /// Policy for anonymous memory; any refusal is `EINVAL` on XNU.
 fn anonymous_maximum(call: &Call<'_>, plan: &Plan) -> Result<VmProt, Errno> {
     let mut maximum = VmProt::ALL;
-    let entitlements = call.proc.state().entitlements;
+    let entitlements = call.proc.state().code.entitlements();
     mac::check_map_anonymous(entitlements, plan.flags, &mut maximum).map_err(|_| Errno::EINVAL)?;
     Ok(maximum)
 }
@@ -86,6 +88,13 @@ fn file_backing(
     let (readable, writable) = (file.flags().reads(), file.flags().writes());
     let maximum = validate::file_maximum(readable, writable, plan.protection, plan.flags)?;
     let object = vnode.object().map_err(Failure::or_restart)?;
+    if plan.protection.contains(VmProt::EXECUTE) {
+        let found = kern_cs::find(&object, vnode.size()).map_err(Failure::or_restart)?;
+        mac::check_map_code(CodeFile {
+            evidence: found.evidence(),
+            platform: is_boot_file(vnode),
+        })?;
+    }
     if plan.flags.contains(MapFlags::SHARED) && maximum.contains(VmProt::WRITE) {
         vnode.note_writing();
     }

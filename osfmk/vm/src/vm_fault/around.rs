@@ -19,7 +19,7 @@ use prim::frames::{self, FrameNumber};
 use super::resolve::{Blocked, Resolved};
 use super::spares::Spares;
 use crate::vm_map::{LookupResult, VmMap};
-use crate::vm_page;
+use crate::{code_signing, vm_page};
 
 /// Bytes of the aligned window around the page.
 const WINDOW_BYTES: u64 = 64 * 1024;
@@ -62,8 +62,13 @@ pub(super) fn enter_resident(
         let distance = (at as i64 - addr as i64) >> PAGE_SHIFT;
         let frame = (distance != 0).then(|| chain.neighbour(distance)).flatten();
         if let Some(frame) = frame {
-            shared += usize::from(pmap::is_mapped(frame));
             let pages = &mut chain.current_mut().pages;
+            if protection.contains(VmProt::WRITE) && code_signing::is_judged(pages.flags(frame)) {
+                // Its executable mappings would have to go first.
+                run.push(None);
+                continue;
+            }
+            shared += usize::from(pmap::is_mapped(frame));
             vm_page::note_mapped(pages, frame, protection, VmProt::READ);
         }
         run.push(frame);

@@ -9,6 +9,7 @@ use prim::wait::WaitResult;
 
 use super::resolve::Blocked;
 use super::spares::Spares;
+use crate::code_signing::Verdict;
 use crate::memory_object::post_failed;
 use crate::{vm_statistics, vm_trace};
 
@@ -46,6 +47,14 @@ pub(crate) fn settle(blocked: Blocked, spares: &mut Spares) -> Result<(), KernRe
         Blocked::Wait(wait) => match wait.block() {
             WaitResult::Interrupted => Err(KernReturn::ABORTED),
             WaitResult::Awakened | WaitResult::TimedOut => Ok(()),
+        },
+        Blocked::InvalidCode { policy, address } => match policy.invalid_page(address) {
+            Verdict::Admit => {
+                spares.pardoned = true;
+                Ok(())
+            }
+            Verdict::Refuse => Err(KernReturn::CODESIGN_ERROR),
+            Verdict::End => Err(KernReturn::ABORTED),
         },
         Blocked::Fail(cause) => Err(cause),
     }

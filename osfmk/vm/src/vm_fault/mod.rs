@@ -5,11 +5,12 @@
 //!   │   VmMap::lookup_and_lock   object, offset, protection                   (map lock, shared, kept)
 //!   │   Chain::begin             the object on top                            (map, object)
 //!   │   step::examine, decide    what must happen, as a value
-//!   │      map          ──▶ Pmap::enter, done
+//!   │      map          ──▶ code_signing::admit, Pmap::enter, done
 //!   │      copy up, push, zero-fill ──▶ done under the same locks, decide again
 //!   │      no frame, no table, contended ──▶ drop every lock, get it ───────────┐
 //!   │      ask ──▶ take a credit, drop every lock, Pager::data_request ─────────┤
 //!   │      wait ──▶ register, drop every lock, block (interruptible, deadline) ─┤
+//!   │      code that is not what was signed ──▶ drop every lock, CodePolicy ────┤
 //!   │      fail ──▶ drop every lock, KernReturn                                 │
 //!   └───────────────────────────────────────────────────────────────────────────┘
 //! ```
@@ -17,7 +18,8 @@
 //! Nothing learned before a wait is used after it: the map's lock is held from the lookup to the page table or
 //! dropped together with everything that was looked up. Write permission reaches a page table only for a write.
 //! Outcomes: INVALID_ADDRESS nothing mapped there; PROTECTION_FAILURE not with this access; MEMORY_ERROR past
-//! the end, or the pager failed; RESOURCE_SHORTAGE no frames; ABORTED interrupted.
+//! the end, or the pager failed; RESOURCE_SHORTAGE no frames; CODESIGN_ERROR not what was signed;
+//! ABORTED interrupted.
 //!
 //! Files: `around` maps neighbours, `resolve` walks and carries steps out, `perform` holds the single steps, `spares` the reserves,
 //! `block` everything done without locks. XNU counterpart: `vm_fault.c`.
@@ -40,7 +42,7 @@ use prim::frames::Reserve;
 
 use crate::vm_map::{FaultLookup, LookupResult, MapReadGuard, VmMap};
 use crate::vm_object::collapse;
-use crate::{vm_page, vm_statistics, vm_trace};
+use crate::{code_signing, vm_page, vm_statistics, vm_trace};
 use block::settle;
 use resolve::{Demand, Progress, Resolved, advance};
 use spares::Spares;
@@ -134,7 +136,7 @@ fn run(map: &VmMap, addr: u64, access: VmProt, options: FaultOptions) -> Result<
         let blocked = match advance(&demand, &mut spares) {
             Progress::Ready(resolved) => {
                 let copied = resolved.copied;
-                match enter(map, addr, access, &found, resolved, &mut spares) {
+                match enter(map, &guard, addr, access, &found, resolved, &mut spares) {
                     Ok(()) => {
                         finish(guard, &found, copied);
                         return Ok(());
@@ -153,6 +155,7 @@ fn run(map: &VmMap, addr: u64, access: VmProt, options: FaultOptions) -> Result<
 /// Enters the page into the page tables, under the object's locks.
 fn enter(
     map: &VmMap,
+    guard: &MapReadGuard<'_>,
     addr: u64,
     access: VmProt,
     found: &LookupResult,
@@ -164,6 +167,7 @@ fn enter(
     } else {
         Wiring::Pageable
     };
+    code_signing::admit(guard, addr, access, found, &mut resolved, spares.pardoned)?;
     let frame = resolved.frame;
     let protection = resolved.protection;
     let access = access & protection;

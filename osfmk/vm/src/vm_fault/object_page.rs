@@ -11,7 +11,7 @@ use super::block::settle;
 use super::resolve::{Demand, Progress, Resolved, advance};
 use super::spares::Spares;
 use crate::vm_object::collapse;
-use crate::vm_page;
+use crate::{code_signing, vm_page};
 
 /// Makes a page usable and hands it over while its objects are locked. No lock may be held.
 ///
@@ -45,7 +45,11 @@ pub(super) fn finish<R>(
     use_page: impl FnOnce(&mut Resolved) -> R,
 ) -> R {
     let frame = resolved.frame;
-    let pages = &mut resolved.chain.current_mut().pages;
+    let object = resolved.chain.current_mut();
+    if access.contains(VmProt::WRITE) {
+        code_signing::forget_signed(object, frame);
+    }
+    let pages = &mut object.pages;
     if access.contains(VmProt::WRITE) {
         pages.set_flags(frame, PageFlags::DIRTY | PageFlags::WRITTEN_BY_KERNEL);
     }

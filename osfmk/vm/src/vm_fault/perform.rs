@@ -14,7 +14,7 @@ use crate::memory_object::requests::MAX_RUN_PAGES;
 use crate::memory_object::{DataRequest, FaultInfo, GaveUp, give_up};
 use crate::vm_object::step::Awaited;
 use crate::vm_object::{Chain, Locked, cluster, try_lock};
-use crate::{ticks, vm_page, vm_pageout, vm_statistics, vm_trace};
+use crate::{code_signing, ticks, vm_page, vm_pageout, vm_statistics, vm_trace};
 
 /// Copies a page of the object at hand into the top object.
 pub(super) fn copy_up(
@@ -105,6 +105,7 @@ pub(super) fn push_to_copy(
     }
     let mut frame = spares.take()?;
     frames::copy(&mut frame, &chain.top.pages.source(source));
+    let judged = code_signing::flags_for_copy(&mut chain.top, page, source);
     // Whoever sees the old page through the copy object must come back and find the pushed one.
     pmap::disconnect(source);
     vm_trace::copy_page(
@@ -114,7 +115,10 @@ pub(super) fn push_to_copy(
         page << PAGE_SHIFT,
     );
     vm_statistics::COPY_PUSHES.add(1);
-    insert(&mut copy, page, frame)
+    let number = frame.number();
+    insert(&mut copy, page, frame)?;
+    copy.pages.set_flags(number, judged);
+    Ok(())
 }
 
 /// Takes a credit and makes the request; it is posted when every lock has been dropped.

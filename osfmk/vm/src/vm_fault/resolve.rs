@@ -15,6 +15,7 @@ use prim::wait::{Interruptible, Wait};
 use super::FaultOptions;
 use super::perform;
 use super::spares::Spares;
+use crate::code_signing::CodePolicy;
 use crate::memory_object::{DataRequest, MemoryControl, Pager};
 use crate::vm_map::LookupResult;
 use crate::vm_object::step::{Awaited, Step, Waiting, Want, decide, examine};
@@ -108,6 +109,11 @@ pub(crate) enum Blocked {
     },
     /// Something that will be announced; the wait is registered.
     Wait(Wait),
+    /// It is about to become executable and is not what was signed.
+    InvalidCode {
+        policy: Arc<dyn CodePolicy>,
+        address: u64,
+    },
     /// It cannot be had.
     Fail(KernReturn),
 }
@@ -123,6 +129,7 @@ impl Blocked {
             Blocked::TakeOver { .. } => 5,
             Blocked::Wait(_) => 6,
             Blocked::Fail(_) => 7,
+            Blocked::InvalidCode { .. } => 8,
         }
     }
 }

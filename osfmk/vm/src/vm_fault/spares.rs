@@ -37,6 +37,8 @@ pub(crate) struct Spares {
     pub(crate) tables: TableReserve,
     /// The request that the fault has waited for.
     pub(crate) awaited: Option<Awaited>,
+    /// The policy lets code in that is not what was signed.
+    pub(crate) pardoned: bool,
     frame: Option<OwnedFrame>,
     waits: u32,
     /// What page-out had brought at the last wait.
@@ -50,6 +52,7 @@ impl Spares {
             options,
             tables: TableReserve::new(),
             awaited: None,
+            pardoned: false,
             frame: None,
             waits: 0,
             progress: 0,

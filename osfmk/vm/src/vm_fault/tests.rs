@@ -25,6 +25,8 @@ use crate::vm_object::ObjectRef;
 use crate::vm_object::tests::{OPTIONS, PAGE, cases, fill, leaves_nothing_behind, read};
 use crate::vm_statistics;
 
+mod code;
+
 const MIN: u64 = 16 * PAGE;
 const MAX: u64 = 4096 * PAGE;
 const BASE: u64 = 64 * PAGE;

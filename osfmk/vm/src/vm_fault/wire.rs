@@ -14,7 +14,7 @@ use super::resolve::{Blocked, Demand, Progress, advance};
 use super::spares::Spares;
 use crate::vm_map::VmMap;
 use crate::vm_object::{Chain, ObjectRef};
-use crate::vm_page;
+use crate::{code_signing, vm_page};
 
 /// Makes the page at `addr` resident and mapped for `access`, and wires it.
 ///
@@ -33,6 +33,15 @@ pub fn wire_page(
         let demand = Demand::of_lookup(&found, access).for_mapping();
         let blocked = match advance(&demand, &mut spares) {
             Progress::Ready(mut resolved) => {
+                let pardoned = spares.pardoned;
+                let admitted =
+                    code_signing::admit(&guard, addr, access, &found, &mut resolved, pardoned);
+                if let Err(invalid) = admitted {
+                    drop(resolved);
+                    drop(guard);
+                    settle(invalid, &mut spares)?;
+                    continue;
+                }
                 let (frame, protection) = (resolved.frame, resolved.protection);
                 let entered = map.pmap().enter(
                     addr,

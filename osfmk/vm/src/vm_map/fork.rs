@@ -82,6 +82,7 @@ impl MapState {
         self.limits = parent.limits;
         self.execute_policy = parent.execute_policy;
         self.jit_policy = parent.jit_policy;
+        self.code_policy = parent.code_policy.clone();
         self.exec_lockdown = parent.exec_lockdown;
     }
 

@@ -5,6 +5,7 @@
 //! Main types: [`MapState`] (all that the lock guards), [`MapReadGuard`], `MapWriteGuard`, `Graveyard`.
 //! XNU counterpart: `vm_map_lock`, `vm_map_lock_read`, `vm_map_verify`, and the zap lists of `vm_map_delete`.
 
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::VmMap;
@@ -12,6 +13,7 @@ use super::attributes::EntryFlags;
 use super::entry::{EntryTarget, MapEntry};
 use super::policy::{ExecutePolicy, JitPolicy, MapLimits};
 use super::store::{EntryIndex, EntryStore, Found};
+use crate::code_signing::CodePolicy;
 use crate::vm_object::ObjectRef;
 use mach::{KernReturn, Result};
 use prim::lock::{RwLockReadGuard, RwLockWriteGuard};
@@ -39,6 +41,8 @@ pub(crate) struct MapState {
     pub(crate) limits: MapLimits,
     pub(crate) execute_policy: ExecutePolicy,
     pub(crate) jit_policy: JitPolicy,
+    /// Whoever decides about code that is not what was signed; nobody looks without.
+    pub(crate) code_policy: Option<Arc<dyn CodePolicy>>,
     /// New executable mappings are refused from now on.
     pub(crate) exec_lockdown: bool,
     /// The owner is gone: nothing may be entered any more.
@@ -58,6 +62,7 @@ impl MapState {
             limits: MapLimits::NONE,
             execute_policy: ExecutePolicy::FailWriteExecute,
             jit_policy: JitPolicy::Multiple,
+            code_policy: None,
             exec_lockdown: false,
             terminated: false,
             unpageable: false,
@@ -178,6 +183,11 @@ pub struct MapReadGuard<'a> {
 }
 
 impl MapReadGuard<'_> {
+    /// Whoever decides about code in this map.
+    pub(crate) fn code_policy(&self) -> Option<&Arc<dyn CodePolicy>> {
+        self.state.code_policy.as_ref()
+    }
+
     /// The version this section sees.
     pub fn version(&self) -> MapVersion {
         self.state.version()

@@ -21,7 +21,7 @@ use super::state::PagerState;
 use crate::vm_fault::resolve::{Demand, Purpose};
 use crate::vm_fault::{FaultOptions, fault_with, grab, pin_page, with_page};
 use crate::vm_map::VmMap;
-use crate::{vm_page, vm_statistics};
+use crate::{code_signing, vm_page, vm_statistics};
 
 /// A page of an object that stays readable while the value lives.
 pub struct PinnedPage(PinnedFrame);
@@ -321,6 +321,8 @@ impl ObjectRef {
     fn note_written(&self, page: u64, pinned: &PinnedFrame) {
         let mut state = self.lock();
         if state.pages.lookup(vm_page::index(page)) == Some(pinned.number()) {
+            // It may have been looked at between the pin and the copy, too.
+            code_signing::forget_signed(&mut state, pinned.number());
             state.pages.set_flags(
                 pinned.number(),
                 PageFlags::DIRTY | PageFlags::WRITTEN_BY_KERNEL,

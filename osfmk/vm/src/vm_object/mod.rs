@@ -156,6 +156,7 @@ impl VmObject {
             cow_hint: 0,
             closing: 0,
             read_ahead: cluster::ReadAhead::default(),
+            signature: None,
             pager: None,
         };
         build(&mut state);

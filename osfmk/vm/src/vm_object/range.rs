@@ -12,7 +12,7 @@ use super::step::Level;
 use super::{Chain, ObjectRef, chain};
 use crate::memory_object::requests::Settlement;
 use crate::vm_fault::{FaultOptions, grab, resolve};
-use crate::vm_page;
+use crate::{code_signing, vm_page};
 
 /// The pages of a byte range.
 fn page_range(offset: u64, size: u64) -> (u64, u64) {
@@ -309,11 +309,14 @@ fn truncate(
                 .filter(|copy| last < covered && !copy.has_page(last))
             {
                 frames::copy(&mut spare, &state.pages.source(frame));
+                let judged = code_signing::flags_for_copy(state, last, frame);
                 pmap::disconnect(frame);
                 if let Ok(frame) = copy.pages.insert(vm_page::index(last), spare) {
+                    copy.pages.set_flags(frame, judged);
                     vm_page::note_used(&mut copy.pages, frame);
                 }
             }
+            code_signing::forget_signed(state, frame);
             state.pages.pin(frame).zero_part(valid, PAGE_SIZE - valid);
         }
     }
@@ -330,10 +333,11 @@ fn truncate(
 }
 
 /// What was written behind the end of the contents must not become part of them.
-fn clear_tail(state: &super::Locked, size: u64) {
+fn clear_tail(state: &mut super::Locked, size: u64) {
     let valid = (size % PAGE_SIZE as u64) as usize;
     let last = state.pages.lookup(vm_page::index(size >> PAGE_SHIFT));
     if let Some(frame) = last.filter(|_| valid != 0) {
+        code_signing::forget_signed(state, frame);
         state.pages.pin(frame).zero_part(valid, PAGE_SIZE - valid);
     }
 }

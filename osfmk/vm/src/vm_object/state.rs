@@ -14,6 +14,7 @@ use prim::frames::{PageKind, PageList};
 use super::cluster::ReadAhead;
 use super::paged_out::PagedOut;
 use super::{ObjectRef, VmObject};
+use crate::code_signing::CodeSignature;
 use crate::memory_object::requests::{RequestTable, Settlement};
 use crate::memory_object::{Attributes, MemoryControl, Pager};
 use crate::vm_pageout::Loads;
@@ -53,6 +54,8 @@ pub(crate) struct ObjectState {
     pub(crate) closing: u8,
     /// Pattern of the requests made so far.
     pub(crate) read_ahead: ReadAhead,
+    /// Hashes of the pages, if the object is a signed file.
+    pub(crate) signature: Option<Arc<dyn CodeSignature>>,
     /// The pager's side. An internal object gets one when its first page is to go.
     pub(crate) pager: Option<Box<PagerState>>,
 }
