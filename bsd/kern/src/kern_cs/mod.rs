@@ -184,7 +184,6 @@ fn end_for_page(proc: &Arc<Proc>, address: u64) {
 }
 
 /// Ends a process that tried to become a program that may not run.
-#[doc(alias = "exec_handle_exec_failure")]
 pub(crate) fn reject(proc: &Arc<Proc>, path: &str, rejection: Rejection) {
     tty::report(format_args!(
         "{path}[{}]: killed: exec, security policy (reason {REASON_SECURITY_POLICY}): {rejection:?}\n",
