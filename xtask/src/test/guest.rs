@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 
 use super::files::PreparedFiles;
-use super::table::{GuestTest, TABLE};
+use super::fresh::FreshShare;
+use super::table::{GuestTest, SharedDirectory, TABLE};
 use super::{Selection, Totals, verdict};
 use crate::builder::{Builder, Profile};
 use crate::console;
@@ -193,8 +194,11 @@ fn run_all(bench: &Bench<'_>, boots: Vec<Boot>) -> Totals {
 fn run_boot(bench: &Bench<'_>, boot: &Boot) -> (Totals, String) {
     let clock = Stopwatch::start();
     let (counted, complaints, text) = match boot_once(bench, boot) {
-        Ok((ending, text)) => {
-            let (counted, complaints) = verdict::judge(&boot.test, &bench.share, ending, &text);
+        Ok((ending, text, untrue)) => {
+            let (mut counted, mut complaints) =
+                verdict::judge(&boot.test, &bench.share, ending, &text);
+            counted.failed += usize::from(!untrue.is_empty());
+            complaints.extend(untrue);
             (counted, complaints, text)
         }
         Err(error) => (Totals::FAILURE, vec![format!("{error:#}")], String::new()),
@@ -222,7 +226,8 @@ fn run_boot(bench: &Bench<'_>, boot: &Boot) -> (Totals, String) {
     (counted, lines.join("\n"))
 }
 
-fn boot_once(bench: &Bench<'_>, boot: &Boot) -> Result<(Ending, String)> {
+/// Boots; how it ended, the console, and what the guest claims of files and the host does not find so.
+fn boot_once(bench: &Bench<'_>, boot: &Boot) -> Result<(Ending, String, Vec<String>)> {
     let files = bench
         .files
         .get(&boot.page_size)
@@ -231,6 +236,10 @@ fn boot_once(bench: &Bench<'_>, boot: &Boot) -> Result<(Ending, String)> {
     let monitor = MonitorSocket::new()?;
     let size = test.swap.parse().map_err(anyhow::Error::msg)?;
     let swap = SwapDisk::create(&size, &bench.logs)?;
+    let fresh = match test.share {
+        SharedDirectory::Prepared => None,
+        SharedDirectory::Fresh => Some(FreshShare::create()?),
+    };
     let mut machine = Machine {
         swap: swap.as_ref().map(SwapDisk::path),
         cpus: boot.cpus,
@@ -238,8 +247,11 @@ fn boot_once(bench: &Bench<'_>, boot: &Boot) -> Result<(Ending, String)> {
         cpu: test.cpu.to_owned(),
         gic: test.gic,
         share: Some(Share {
-            directory: bench.share.share.clone(),
-            read_only: true,
+            directory: fresh
+                .as_ref()
+                .map_or(bench.share.share.as_path(), FreshShare::path)
+                .to_owned(),
+            read_only: fresh.is_none(),
         }),
         // Two guests run from the same directory.
         root_read_only: true,
@@ -273,7 +285,8 @@ fn boot_once(bench: &Bench<'_>, boot: &Boot) -> Result<(Ending, String)> {
 ",
         ));
     }
-    Ok((ending, text))
+    let untrue = fresh.map_or(Vec::new(), |fresh| fresh.complaints(&text));
+    Ok((ending, text, untrue))
 }
 
 /// Waits for a guest, to its limit at most; one that has panicked and does not power off gets a short while only. Beside

@@ -1,6 +1,7 @@
 //! `cargo xtask test`: the host tests, then whole-system tests in QEMU, and one line of totals.
 
 mod files;
+mod fresh;
 mod guest;
 mod host;
 mod table;

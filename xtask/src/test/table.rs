@@ -32,6 +32,8 @@ pub(crate) struct GuestTest {
     pub(crate) gic: Gic,
     /// Files in `/share`.
     pub(crate) files: &'static [HostFile],
+    /// Whose directory `/share` is.
+    pub(crate) share: SharedDirectory,
     /// More words for the kernel.
     pub(crate) bootargs: &'static [&'static str],
     /// Seconds until it counts as a hang.
@@ -56,6 +58,15 @@ pub(crate) enum Verdict {
     },
 }
 
+/// What `/share` is in a test.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SharedDirectory {
+    /// The prepared files, read-only.
+    Prepared,
+    /// An empty directory of the boot's own. Each line `host file NAME SHA256` on the console must be true of it afterwards.
+    Fresh,
+}
+
 impl GuestTest {
     /// A test program on all machines.
     pub(crate) const PROGRAM: Self = Self {
@@ -70,6 +81,7 @@ impl GuestTest {
         cpu: "max",
         gic: Gic::V3,
         files: &[],
+        share: SharedDirectory::Prepared,
         bootargs: &["test=1"],
         timeout: 180,
         icount: false,
@@ -217,6 +229,17 @@ pub(crate) const TABLE: &[GuestTest] = &[
             "the original is untouched",
         ],
         ..GuestTest::COMMAND
+    },
+    GuestTest {
+        name: "writing files in memory",
+        command: "/tests/writing /tmp",
+        ..GuestTest::PROGRAM
+    },
+    GuestTest {
+        name: "writing files of the host",
+        command: "/tests/writing /share",
+        share: SharedDirectory::Fresh,
+        ..GuestTest::PROGRAM
     },
     GuestTest {
         name: "a sparse file of 50 GiB",
