@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 use bsd_sys::errno::Errno;
 use kern::copyio::{self, StringError};
 use mach::KernReturn;
+use prim::trace::{self, Event};
 
 use crate::sysent::{Call, Failure};
 
@@ -71,10 +72,12 @@ impl Call<'_> {
     /// `ENAMETOOLONG`; `EILSEQ` for what is not UTF-8; `EFAULT`, or a restart.
     #[doc(alias = "copyinstr")]
     pub fn copyin_string(&self, user: u64, limit: usize) -> Result<String, Failure> {
-        copyio::copyin_string(self.map, user, limit).map_err(|error| match error {
-            StringError::TooLong => Errno::ENAMETOOLONG.into(),
+        let string = copyio::copyin_string(self.map, user, limit).map_err(|error| match error {
+            StringError::TooLong => Failure::from(Errno::ENAMETOOLONG),
             StringError::NotText => Errno::EILSEQ.into(),
             StringError::Memory(cause) => failure(cause),
-        })
+        })?;
+        trace::text(Event::SyscallPath, string.as_bytes());
+        Ok(string)
     }
 }

@@ -12,6 +12,7 @@ use mach::KernReturn;
 use machine::trap::CPSR_CARRY;
 use pmap::Pmap;
 use prim::frames::Reserve;
+use prim::trace::{self, Event};
 
 use crate::kern_sig::ThreadSignals;
 use crate::proc::{Proc, ProcParameters};
@@ -43,8 +44,13 @@ pub(crate) fn fork(call: &mut Call<'_>) -> Outcome {
         }
     };
     match start(&task, call) {
+        Ok(thread) => {
+            let (child, parent) = (child.pid() as u64, call.proc.pid() as u64);
+            trace::point(Event::ProcessCreate, child, parent, thread, 0);
+            Ok([child, 0])
+        }
         // Killed before it ran: it was there, and the parent will hear how it ended.
-        Ok(()) | Err(KernReturn::TERMINATED) => Ok([child.pid() as u64, 0]),
+        Err(KernReturn::TERMINATED) => Ok([child.pid() as u64, 0]),
         Err(_) => {
             child.unmake();
             task.terminate();
@@ -53,13 +59,15 @@ pub(crate) fn fork(call: &mut Call<'_>) -> Outcome {
     }
 }
 
-/// The child's thread: the parent's registers with the child's answer, its mask and its alternate stack.
+/// The child's thread: the parent's registers with the child's answer, its mask and its alternate stack. Gives its number in
+/// the trace, 0 when it has ended already.
 #[doc(alias = "thread_dup")]
-fn start(task: &Arc<Task>, parent: &Call<'_>) -> Result<(), KernReturn> {
+fn start(task: &Arc<Task>, parent: &Call<'_>) -> Result<u64, KernReturn> {
     let mut state = *parent.state;
     (state.x[0], state.x[1]) = (0, 1);
     state.cpsr &= !CPSR_CARRY;
     let thread = task.create_thread(state)?;
     ThreadSignals::inherit(&thread, parent.thread);
-    thread.start_like_current()
+    thread.start_like_current()?;
+    Ok(thread.execution().map_or(0, |execution| execution.id()))
 }

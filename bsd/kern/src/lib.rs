@@ -35,6 +35,7 @@ pub mod kern_mman;
 pub mod kern_proc_info;
 pub mod kern_resource;
 pub mod kern_sig;
+pub mod kern_sysctl;
 pub mod kern_time;
 pub mod mac;
 pub mod proc;

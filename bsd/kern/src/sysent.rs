@@ -19,7 +19,7 @@ use crate::kern_sig::Interruption;
 use crate::proc::{self, Proc};
 use crate::{
     kern_cs, kern_descrip, kern_exec, kern_exit, kern_fork, kern_mman, kern_proc_info,
-    kern_resource, kern_sig, kern_time,
+    kern_resource, kern_sig, kern_sysctl, kern_time,
 };
 use crate::{startup, sys_generic, sys_pipe, vfs};
 
@@ -122,13 +122,8 @@ pub fn system_call(thread: &Arc<Thread>, state: &mut SavedState) {
         (state.x[16] as u32, 0)
     };
     let arguments = core::array::from_fn(|index| state.x[first + index]);
-    trace::point(
-        Event::SyscallEntry,
-        u64::from(number),
-        arguments[0],
-        arguments[1],
-        arguments[2],
-    );
+    let count = || number::find(number).map_or(0, |call| call.arguments);
+    trace::call(u64::from(number), count, &arguments);
     let outcome = dispatch(
         number,
         &mut Call {
@@ -139,12 +134,18 @@ pub fn system_call(thread: &Arc<Thread>, state: &mut SavedState) {
             state,
         },
     );
-    let (result, errno) = match outcome {
-        Ok([first, _]) => (first, 0),
-        Err(Failure::Errno(errno)) => (0, errno.raw() as u64),
-        Err(Failure::Restart | Failure::Interrupted | Failure::JustReturn) => (0, 0),
+    let ([result, second], errno) = match outcome {
+        Ok(results) => (results, 0),
+        Err(Failure::Errno(errno)) => ([0; 2], errno.raw() as u64),
+        Err(Failure::Restart | Failure::Interrupted | Failure::JustReturn) => ([0; 2], 0),
     };
-    trace::point(Event::SyscallReturn, u64::from(number), result, errno, 0);
+    trace::point(
+        Event::SyscallReturn,
+        u64::from(number),
+        result,
+        errno,
+        second,
+    );
     match outcome {
         Err(Failure::Restart) => kern_sig::note_interruption(thread, Interruption::Restartable),
         Err(Failure::Interrupted) => {
@@ -240,6 +241,8 @@ fn dispatch(number: u32, call: &mut Call<'_>) -> Outcome {
         number::MINCORE => kern_mman::mincore(call),
         number::MINHERIT => kern_mman::minherit(call),
         number::MSYNC | number::MSYNC_NOCANCEL => kern_mman::msync(call),
+        number::SYSCTL => kern_sysctl::sysctl(call),
+        number::SYSCTLBYNAME => kern_sysctl::sysctlbyname(call),
         number::MLOCK => kern_mman::mlock(call),
         number::MUNLOCK => kern_mman::munlock(call),
         number::CSOPS => kern_cs::csops(call),

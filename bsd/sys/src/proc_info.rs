@@ -16,8 +16,59 @@ pub const PIDREGIONPATHINFO: i32 = 8;
 pub const REGION_PATH_INFO_SIZE: usize = REGION_PATH_OFFSET + crate::limits::PATH_MAX;
 /// Where the path begins in it: behind `struct proc_regioninfo` and `struct vnode_info`.
 pub const REGION_PATH_OFFSET: usize = REGION_INFO_SIZE + 152;
-/// Bytes of `struct proc_regioninfo`.
+/// Bytes of [`RegionInfo`].
 pub const REGION_INFO_SIZE: usize = 96;
+
+crate::layout::abi_struct! {
+    /// An entry of a map.
+    #[doc(alias = "proc_regioninfo")]
+    pub struct RegionInfo {
+        /// Current protection.
+        pub protection: u32,
+        /// Maximum protection.
+        pub max_protection: u32,
+        /// Inheritance.
+        pub inheritance: u32,
+        /// Flags.
+        pub flags: u32,
+        /// Offset into the object.
+        pub offset: u64,
+        /// Advice.
+        pub behavior: u32,
+        /// Times wired by its user.
+        pub user_wired_count: u32,
+        /// Tag given at allocation.
+        pub user_tag: u32,
+        /// Pages in memory.
+        pub pages_resident: u32,
+        /// Pages that were shared and are private now.
+        pub pages_shared_now_private: u32,
+        /// Pages with the pager.
+        pub pages_swapped_out: u32,
+        /// Dirty pages.
+        pub pages_dirtied: u32,
+        /// References of the object.
+        pub ref_count: u32,
+        /// Objects below the top one.
+        pub shadow_depth: u32,
+        /// How the memory is shared.
+        pub share_mode: u32,
+        /// Private pages in memory.
+        pub private_pages_resident: u32,
+        /// Shared pages in memory.
+        pub shared_pages_resident: u32,
+        /// Identity of the object.
+        pub obj_id: u32,
+        /// Depth of submaps.
+        pub depth: u32,
+        /// First address.
+        pub address: u64,
+        /// Bytes.
+        pub size: u64,
+    }
+}
+
+const _: () = assert!(RegionInfo::SIZE == REGION_INFO_SIZE);
 
 /// Status: runnable.
 pub const SRUN: u32 = 2;

@@ -51,7 +51,7 @@ static PROCESSORS: Once<u32> = Once::new();
 
 /// How many processors run.
 #[must_use]
-pub(crate) fn processors() -> u32 {
+pub fn processors() -> u32 {
     PROCESSORS.get().copied().unwrap_or(1)
 }
 

@@ -28,13 +28,8 @@ use crate::thread::Thread;
 #[doc(alias = "mach_syscall")]
 pub(crate) fn dispatch(thread: &Arc<Thread>, state: &mut SavedState, number: i32) {
     let arguments = core::array::from_fn(|index| state.x[index]);
-    trace::point(
-        Event::SyscallEntry,
-        number as u64,
-        arguments[0],
-        arguments[1],
-        arguments[2],
-    );
+    let count = || traps::find(number).map_or(0, |trap| trap.arguments);
+    trace::call(number as u64, count, &arguments);
     let result = run(thread, number, arguments);
     trace::point(Event::SyscallReturn, number as u64, result, 0, 0);
     state.x[0] = result;

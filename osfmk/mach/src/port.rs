@@ -224,6 +224,54 @@ impl Disposition {
     }
 }
 
+/// What kernel object a port names, as `mach_port_kobject` tells it.
+#[doc(alias = "ipc_kotype_t")]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[repr(u32)]
+pub enum ObjectKind {
+    /// None: a task receives on it.
+    #[doc(alias = "IKOT_NONE")]
+    None = 0,
+    /// A thread.
+    #[doc(alias = "IKOT_THREAD_CONTROL")]
+    Thread = 1,
+    /// A task.
+    #[doc(alias = "IKOT_TASK_CONTROL")]
+    Task = 2,
+    /// The host.
+    #[doc(alias = "IKOT_HOST")]
+    Host = 3,
+    /// The devices.
+    #[doc(alias = "IKOT_MAIN_DEVICE")]
+    DeviceMaster = 19,
+    /// A memory entry.
+    #[doc(alias = "IKOT_NAMED_ENTRY")]
+    MemoryEntry = 28,
+    /// The kernel's side of a pager's object.
+    #[doc(alias = "IKOT_MEM_OBJ_CONTROL")]
+    MemoryControl = 32,
+    /// Another one.
+    #[doc(alias = "IKOT_UNKNOWN")]
+    Unknown = 39,
+}
+
+impl ObjectKind {
+    /// What to call the object with this number.
+    #[must_use]
+    pub const fn describe(raw: u32) -> &'static str {
+        match raw {
+            0 => "",
+            1 => "THREAD",
+            2 => "TASK",
+            3 => "HOST",
+            19 => "DEVICES",
+            28 => "MEMORY ENTRY",
+            32 => "MEMORY CONTROL",
+            _ => "KERNEL OBJECT",
+        }
+    }
+}
+
 /// Messages a port queues unless told otherwise.
 #[doc(alias = "MACH_PORT_QLIMIT_DEFAULT")]
 pub const QUEUE_LIMIT_DEFAULT: u32 = 5;

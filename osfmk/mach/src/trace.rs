@@ -53,7 +53,9 @@ events! {
     TrapEntry = 0x100, "trap", "syndrome, address, pc, -";
     TrapReturn = 0x101, "trap return", "pc, -, -, -";
     SyscallEntry = 0x102, "syscall", "number, argument 0, argument 1, argument 2";
-    SyscallReturn = 0x103, "syscall return", "number, result, errno or kern_return, -";
+    SyscallReturn = 0x103, "syscall return", "number, result, errno or kern_return, second result";
+    SyscallArguments = 0x104, "syscall arguments", "argument 3, argument 4, argument 5, argument 6";
+    SyscallPath = 0x105, "syscall path", "text, text, text, text";
     // The map: 0x200.
     VmMapEnter = 0x200, "vm_map_enter", "address, size, object, offset";
     VmMapRemove = 0x201, "vm_map_remove", "start, end, -, -";
@@ -110,7 +112,7 @@ events! {
     ThreadCreate = 0x702, "thread create", "thread, -, -, -";
     ThreadExit = 0x703, "thread exit", "thread, -, -, -";
     // Processes and files: 0x800.
-    ProcessCreate = 0x800, "process create", "child, parent, -, -";
+    ProcessCreate = 0x800, "process create", "child, parent, the child's thread, -";
     ProcessExec = 0x801, "process exec", "process, entry, -, -";
     ProcessExit = 0x802, "process exit", "process, status, -, -";
     FileLookup = 0x803, "file lookup", "file, error, -, -";

@@ -25,7 +25,7 @@
 //! | [`memory`] | mappings |
 //! | [`cache`] | running code that was just written |
 //! | [`mach_call`] | Mach traps, messages, and calls of any routine of `mach::defs` |
-//! | [`time`] | clocks |
+//! | [`time`], [`system`] | clocks; what the kernel says of itself |
 //! | [`trace`] | the kernel's trace |
 //! | [`syscall`] | the system calls themselves |
 //!
@@ -50,6 +50,7 @@ pub mod memory;
 pub mod process;
 pub mod signal;
 pub mod syscall;
+pub mod system;
 pub mod terminal;
 pub mod time;
 pub mod trace;

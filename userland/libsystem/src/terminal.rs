@@ -3,7 +3,7 @@
 use crate::io::Result;
 use crate::syscall;
 use bsd_sys::Errno;
-use bsd_sys::ioctl::{TIOCGETA, TIOCGPGRP, TIOCGWINSZ, TIOCSETAW, TIOCSPGRP};
+use bsd_sys::ioctl::{FIONREAD, TIOCGETA, TIOCGPGRP, TIOCGWINSZ, TIOCSETAW, TIOCSPGRP};
 use bsd_sys::syscall as number;
 use bsd_sys::termios::{ECHO, ICANON, ICRNL, IEXTEN, ISIG, Termios, VMIN, VTIME, WindowSize};
 
@@ -56,6 +56,17 @@ pub fn size(descriptor: i32) -> Option<(usize, usize)> {
     request(descriptor, TIOCGWINSZ, &mut bytes).ok()?;
     let size = WindowSize::from_bytes(&bytes)?;
     (size.columns > 0).then_some((usize::from(size.columns), usize::from(size.rows)))
+}
+
+/// Bytes that can be read without waiting.
+///
+/// # Errors
+/// The kernel's.
+#[doc(alias = "FIONREAD")]
+pub fn waiting(descriptor: i32) -> Result<usize> {
+    let mut bytes = [0; 4];
+    request(descriptor, FIONREAD, &mut bytes)?;
+    Ok(u32::from_le_bytes(bytes) as usize)
 }
 
 /// The process group that has the terminal.

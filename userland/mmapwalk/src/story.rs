@@ -100,7 +100,11 @@ fn actor(
 ) -> Option<&'static str> {
     if matches!(
         event,
-        Event::ThreadSwitch | Event::ThreadWake | Event::Interrupt
+        Event::ThreadSwitch
+            | Event::ThreadWake
+            | Event::Interrupt
+            | Event::SyscallArguments
+            | Event::SyscallPath
     ) {
         return None;
     }

@@ -48,12 +48,15 @@ const PROGRAMS: [(&str, &[(&str, &str)]); 3] = [
         "Processes",
         &[
             (
-                "env sleep time echo true false",
+                "env sleep time uname echo true false",
                 "what they are called everywhere",
             ),
             ("kill", "kill [-SIGNAL] PID...: sends a signal"),
             ("portsummary", "portsummary PID: the ports of a task"),
-            ("ps", "every process, with memory and time"),
+            (
+                "ps top",
+                "every process, with memory and time; again and again",
+            ),
             ("syscalltrace", "syscalltrace COMMAND: every call it makes"),
         ],
     ),

@@ -65,6 +65,7 @@ fn interactive(arguments: Vec<String>) -> i32 {
         let _ = terminal::set_foreground(io::STDIN, process::group());
     }
     let mut shell = Shell::new(arguments, control);
+    shell.ignore_keys();
     let mut lines = Lines::default();
     while !shell.finished {
         shell.report_jobs();

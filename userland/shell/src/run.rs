@@ -12,10 +12,11 @@ use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use bsd_sys::fcntl::OpenFlags;
-use bsd_sys::signal::Signal;
+use bsd_sys::signal::{ActionFlags, Signal};
 use bsd_sys::wait::{WNOHANG, WUNTRACED, WaitStatus};
 use libsystem::io::{self, Result};
 use libsystem::process::{self, Fork};
+use libsystem::signal::{Disposition, set_action};
 use libsystem::{Errno, descriptor, env, eprintln, fs, terminal};
 
 /// Descriptors from here on are the shell's own.
@@ -41,6 +42,20 @@ pub enum JobControl {
     None,
 }
 
+/// Says what the signals do that come from keys, or from using a terminal that somebody else has.
+fn set_keys(disposition: Disposition) {
+    for signal in [
+        Signal::INT,
+        Signal::QUIT,
+        Signal::TSTP,
+        Signal::TTIN,
+        Signal::TTOU,
+    ] {
+        // All of them can be caught.
+        let _ = set_action(signal, disposition, ActionFlags::empty(), 0);
+    }
+}
+
 /// What the shell remembers between commands.
 #[derive(Debug)]
 pub struct Shell {
@@ -60,6 +75,10 @@ pub struct Shell {
     job_control: JobControl,
     /// The group that has the terminal while no job has it.
     group: i32,
+    /// Signals of keys are ignored.
+    ignores_keys: bool,
+    /// `$$`, in the shell's children too.
+    process: i32,
 }
 
 impl Shell {
@@ -88,6 +107,8 @@ impl Shell {
             last_background: None,
             job_control,
             group: process::group(),
+            ignores_keys: false,
+            process: process::id(),
         }
     }
 
@@ -248,6 +269,14 @@ impl Shell {
         Ok(started)
     }
 
+    /// From now on keys mean jobs and not the shell: their signals are ignored here, and as ever in children.
+    pub fn ignore_keys(&mut self) {
+        if self.job_control == JobControl::Own {
+            set_keys(Disposition::Ignore);
+            self.ignores_keys = true;
+        }
+    }
+
     /// The side of a fork that runs a command: it joins its job's group.
     fn become_child(&mut self, group: i32, ground: Ground) {
         if self.job_control == JobControl::Own {
@@ -255,6 +284,9 @@ impl Shell {
             if ground == Ground::Fore {
                 let _ = terminal::set_foreground(io::STDIN, process::group());
             }
+        }
+        if core::mem::take(&mut self.ignores_keys) {
+            set_keys(Disposition::Default);
         }
         self.job_control = JobControl::None;
         self.jobs = Jobs::default();
@@ -443,7 +475,7 @@ impl Values for Shell {
     fn value(&self, parameter: &Parameter) -> Option<String> {
         match parameter {
             Parameter::Status => Some(self.status.to_string()),
-            Parameter::Process => Some(process::id().to_string()),
+            Parameter::Process => Some(self.process.to_string()),
             Parameter::Background => self.last_background.map(|process| process.to_string()),
             Parameter::Count => Some(self.arguments.len().saturating_sub(1).to_string()),
             Parameter::All => self.arguments.get(1..).map(|arguments| arguments.join(" ")),

@@ -7,7 +7,8 @@
 //! | [`tree`], [`path`] | copying and removing; parts of paths |
 //! | [`number`], [`signal`] | what people write |
 //! | [`mod@format`] | what people read |
-//! | [`processes`], [`region`], [`statistics`] | tables of `ps` and `top`, `vmmap`, `vm_stat` |
+//! | [`processes`], [`ranking`], [`region`], [`statistics`], [`ports`] | tables of `ps`, `top`, `vmmap`, `vm_stat`, `portsummary` |
+//! | [`calls`], [`tracer`] | system calls in words, from the trace: `syscalltrace` |
 //! | [`count`], [`find`], [`dump`] | the work of `wc`, `grep`, `hexdump` |
 
 #![no_std]
@@ -15,6 +16,7 @@
 
 extern crate alloc;
 
+pub mod calls;
 pub mod command;
 pub mod count;
 pub mod dump;
@@ -22,9 +24,12 @@ pub mod find;
 pub mod format;
 pub mod number;
 pub mod path;
+pub mod ports;
 pub mod processes;
+pub mod ranking;
 pub mod region;
 pub mod signal;
 pub mod statistics;
 pub mod text;
+pub mod tracer;
 pub mod tree;

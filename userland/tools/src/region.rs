@@ -37,10 +37,11 @@ impl Region {
     /// What it is for.
     pub fn kind(&self) -> &'static str {
         let executable = VmProt::from_bits_retain(self.info.max_protection | self.info.protection);
-        let is_file = self.info.external_pager != 0;
+        let is_file = self.is_file();
         match self.info.user_tag as u8 {
             _ if self.info.is_submap != 0 => "submap",
             _ if is_file && self.current().contains(VmProt::EXECUTE) => "__TEXT",
+            _ if is_file && self.is_writable() && self.info.external_pager == 0 => "__DATA",
             _ if is_file => "mapped file",
             tag::STACK => "Stack",
             tag::GUARD => "STACK GUARD",
@@ -52,12 +53,25 @@ impl Region {
         }
     }
 
+    /// Pages on the swap disk. A file's pages that are not in memory are in the file: they are not swapped.
+    fn swapped(&self) -> u32 {
+        if self.is_file() {
+            0
+        } else {
+            self.info.pages_swapped_out
+        }
+    }
+
+    fn is_file(&self) -> bool {
+        self.info.external_pager != 0 || !self.path.is_empty()
+    }
+
     /// What there is besides: the file, the offset in it, references.
     fn detail(&self) -> String {
-        let pager = match (self.info.external_pager != 0, self.path.is_empty()) {
-            (false, _) => return String::new(),
-            (true, true) => "(a pager's)",
-            (true, false) => &self.path,
+        let pager = match (self.info.external_pager != 0, self.path.as_str()) {
+            (false, "") => return String::new(),
+            (true, "") => "(a pager's)",
+            (_, path) => path,
         };
         match self.info.offset {
             0 => String::from(pager),
@@ -77,7 +91,7 @@ impl Region {
             size(self.size),
             pages(info.pages_resident),
             pages(info.pages_dirtied),
-            pages(info.pages_swapped_out),
+            pages(self.swapped()),
             self.current().letters(),
             VmProt::from_bits_retain(info.max_protection).letters(),
             ShareMode::from_raw(info.share_mode).letters(),
@@ -133,7 +147,7 @@ impl Summary {
             size: region.size,
             resident: bytes(region.info.pages_resident),
             dirty: bytes(region.info.pages_dirtied),
-            swapped: bytes(region.info.pages_swapped_out),
+            swapped: bytes(region.swapped()),
             count: 1,
         });
     }

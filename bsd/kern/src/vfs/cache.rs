@@ -74,6 +74,12 @@ fn find_or_make(
     Ok(vnode)
 }
 
+/// The vnode whose pages are in the object of this number.
+pub fn of_object(number: u64) -> Option<Arc<Vnode>> {
+    let vnodes: Vec<Arc<Vnode>> = table().lock().values().cloned().collect();
+    vnodes.into_iter().find(|vnode| vnode.has_object(number))
+}
+
 /// Every vnode of one file system.
 pub(super) fn of(file_system: &Arc<dyn FileSystem>) -> Vec<Arc<Vnode>> {
     let table = table().lock();

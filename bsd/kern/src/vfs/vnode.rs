@@ -267,6 +267,13 @@ impl Vnode {
         Ok(object)
     }
 
+    /// Whether its pages are in the object of this number.
+    pub(super) fn has_object(&self, number: u64) -> bool {
+        let content = self.content.lock();
+        let object = content.object.as_ref();
+        object.is_some_and(|object| object.id() == number)
+    }
+
     /// The file's object, if its pager has died.
     pub(super) fn orphan(&self) -> Option<ObjectRef> {
         let object = self.content.lock().object.clone();

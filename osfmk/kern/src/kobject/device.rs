@@ -61,7 +61,7 @@ pub(crate) fn master_right() -> Option<SendRight> {
 }
 
 /// The kernel object behind the master port.
-struct Master;
+pub(super) struct Master;
 
 impl KernelObject for Master {
     fn message(self: Arc<Self>, request: Kmsg, _port: &Arc<Port>) -> Option<Kmsg> {

@@ -27,10 +27,15 @@ mod task_vm;
 mod task_vm_old;
 mod thread_server;
 
-use ipc::{KernelCarrier, Kmsg, Right, SendRight};
+use ipc::{KernelCarrier, Kmsg, Port, Right, SendRight};
 use mach::KernReturn;
 use mach::defs::Outcome;
 use mach::message::Carried;
+use mach::port::ObjectKind;
+
+use crate::host::Host;
+use crate::task::Task;
+use crate::thread::Thread;
 
 /// The answer to a message that went through one or several `demux`.
 pub(crate) fn answer(outcome: Outcome<KernelCarrier>) -> Option<Kmsg> {
@@ -38,6 +43,28 @@ pub(crate) fn answer(outcome: Outcome<KernelCarrier>) -> Option<Kmsg> {
     outcome
         .or_bad_id()
         .and_then(|message| Kmsg::from_message(message).ok())
+}
+
+/// What kernel object a port names.
+#[doc(alias = "ip_kotype")]
+fn kind(port: &Port) -> ObjectKind {
+    if !port.is_kernel_object() {
+        ObjectKind::None
+    } else if port.kobject::<Task>().is_some() {
+        ObjectKind::Task
+    } else if port.kobject::<Thread>().is_some() {
+        ObjectKind::Thread
+    } else if port.kobject::<Host>().is_some() {
+        ObjectKind::Host
+    } else if port.kobject::<device::Master>().is_some() {
+        ObjectKind::DeviceMaster
+    } else if port.kobject::<memory_entry::EntryPort>().is_some() {
+        ObjectKind::MemoryEntry
+    } else if port.kobject::<memory_control::Control>().is_some() {
+        ObjectKind::MemoryControl
+    } else {
+        ObjectKind::Unknown
+    }
 }
 
 /// A send right for a reply.

@@ -215,6 +215,22 @@ impl mach_port::Server<KernelCarrier> for PortServer<'_> {
         })
     }
 
+    fn kobject(
+        &mut self,
+        _: &mut Call<KernelCarrier>,
+        request: mach_port::kobject::Request,
+    ) -> Result<mach_port::kobject::Reply> {
+        let space = self.space();
+        let port = space
+            .send_port(request.name)
+            .or_else(|_| space.receive_port(request.name))?;
+        Ok(mach_port::kobject::Reply {
+            object_type: super::kind(&port) as u32,
+            // Where the kernel keeps it is nobody's business.
+            object_addr: 0,
+        })
+    }
+
     fn get_context(
         &mut self,
         _: &mut Call<KernelCarrier>,

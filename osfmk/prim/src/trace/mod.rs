@@ -75,6 +75,35 @@ pub fn point(event: Event, a: u64, b: u64, c: u64, d: u64) {
     }
 }
 
+/// Records the beginning of a call: its number and, of as many arguments as `count` says, the first seven.
+#[inline]
+pub fn call(number: u64, count: impl FnOnce() -> u8, arguments: &[u64; 8]) {
+    if ENABLED.load(Ordering::Relaxed) {
+        let [a, b, c, d, e, f, g, _] = *arguments;
+        record(Event::SyscallEntry, [number, a, b, c]);
+        if count() > 3 {
+            record(Event::SyscallArguments, [d, e, f, g]);
+        }
+    }
+}
+
+/// Records a text that a call was given, 32 bytes to an event; zeros, one at least, fill the last one.
+pub fn text(event: Event, text: &[u8]) {
+    if !ENABLED.load(Ordering::Relaxed) {
+        return;
+    }
+    for begin in (0..=text.len()).step_by(32) {
+        let piece = &text[begin..text.len().min(begin + 32)];
+        let mut words = [0; 4];
+        for (word, bytes) in words.iter_mut().zip(piece.chunks(8)) {
+            let mut filled = [0; 8];
+            filled[..bytes.len()].copy_from_slice(bytes);
+            *word = u64::from_le_bytes(filled);
+        }
+        record(event, words);
+    }
+}
+
 #[cold]
 fn record(event: Event, arguments: [u64; 4]) {
     let thread = thread::try_current().map_or(0, |thread| thread.id());

@@ -97,6 +97,22 @@ impl VmMap {
         Ok((describe(&guard.state, entry), self.count_pages(entry)))
     }
 
+    /// The object that the memory at an address comes from in the end, by its number, if a pager of a program's fills it.
+    ///
+    /// # Errors
+    /// `INVALID_ADDRESS` when nothing is mapped there.
+    #[doc(alias = "fill_vnodeinfoforaddr")]
+    pub fn external_source(&self, address: u64) -> Result<Option<u64>> {
+        let guard = self.read();
+        let entries = &guard.state.entries;
+        let index = entries
+            .at_or_after(address)
+            .filter(|index| entries.get(*index).start <= address)
+            .ok_or(KernReturn::INVALID_ADDRESS)?;
+        let object = entries.get(index).object();
+        Ok(object.and_then(|object| object.external_source()))
+    }
+
     fn count_pages(&self, entry: &MapEntry) -> RegionPages {
         let Some(object) = entry.object() else {
             return RegionPages::default();

@@ -43,6 +43,17 @@ impl ObjectRef {
     }
 }
 
+impl ObjectRef {
+    /// The number of the object at the bottom of the chain, if a pager of a program's fills it.
+    #[must_use]
+    pub fn external_source(&self) -> Option<u64> {
+        let mut chain = Chain::begin(self.object().clone(), 0);
+        while chain.descend() {}
+        let bottom = chain.current().owner();
+        (!bottom.is_internal()).then(|| bottom.number())
+    }
+}
+
 /// Checks one locked object.
 fn check(state: &Locked) {
     let object = state.owner();

@@ -150,7 +150,7 @@ fn a_fault_goes_the_way_the_page_says() -> Outcome {
         let beside = matches!(
             event,
             Event::ThreadSwitch | Event::Interrupt | Event::ThreadWake | Event::VmPageWait
-        ) || (Event::SyscallEntry as u32..=Event::SyscallReturn as u32)
+        ) || (Event::SyscallEntry as u32..=Event::SyscallPath as u32)
             .contains(&record.event);
         ensure!(
             told || beside,

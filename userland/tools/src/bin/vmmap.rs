@@ -64,10 +64,8 @@ fn regions(pid: i32, task: PortName) -> Result<Vec<Region>, KernReturn> {
             Err(error) => return Err(error),
         };
         let info: SubmapInfo64 = reply.info.decode_words()?;
-        let path = match info.external_pager {
-            0 => None,
-            _ => process::region_path(pid, reply.address).ok(),
-        };
+        // Also below a copy: a program's text is one.
+        let path = process::region_path(pid, reply.address).ok();
         regions.push(Region {
             start: reply.address,
             size: reply.size,
