@@ -171,16 +171,17 @@ impl Workspace {
         package.name == wanted
             || package.imports.iter().any(|import| {
                 self.package(&import.name)
-                    .is_some_and(|next| self.library_reaches(next, wanted))
+                    .is_some_and(|next| self.is_built_with(next, wanted))
             })
     }
 
-    fn library_reaches(&self, package: &Package, wanted: &str) -> bool {
+    /// Does what the package is built with, its tests apart, lead to that package?
+    pub(crate) fn is_built_with(&self, package: &Package, wanted: &str) -> bool {
         let imports = package.imports.iter().filter(|import| !import.only_tests);
         package.name == wanted
             || imports
                 .filter_map(|import| self.package(&import.name))
-                .any(|next| self.library_reaches(next, wanted))
+                .any(|next| self.is_built_with(next, wanted))
     }
 
     /// The compiler that runs on this machine, as a cargo call in the root directory.

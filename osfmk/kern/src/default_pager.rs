@@ -1,7 +1,7 @@
 //! The pager of anonymous memory: a `vm::DefaultPager` whose objects' pagers post messages to the task that registered.
 //!
-//! [`register`] takes the port of the default memory manager. For each anonymous object whose first page is to go,
-//! [`AnonymousPager::init`] makes a port, sends its receive right to the manager (`pager_create`), and posts everything else
+//! `register` takes the port of the default memory manager. For each anonymous object whose first page is to go,
+//! `AnonymousPager::init` makes a port, sends its receive right to the manager (`pager_create`), and posts everything else
 //! to that port. Pages are lent as a page list, never as memory: a manager that had to map what it is given could wait for
 //! itself. When a manager dies the objects' ports die with it, and the VM lets the objects wait; the next one to register
 //! gets a `pager_create` for each of them, under the number it had before.

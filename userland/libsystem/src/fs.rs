@@ -1,4 +1,4 @@
-//! Files and directories by name: [`File`], attributes, lists of names; what changes them is in [`change`].
+//! Files and directories by name: [`File`], attributes, lists of names; what changes them is in `change`.
 
 use crate::io::{self, Result};
 use crate::syscall;

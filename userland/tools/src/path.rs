@@ -25,7 +25,7 @@ pub fn last(path: &str) -> &str {
 pub fn parent(path: &str) -> &str {
     match trimmed(path).rsplit_once('/') {
         None => ".",
-        Some((parent, _)) if parent.is_empty() => "/",
+        Some(("", _)) => "/",
         Some((parent, _)) => trimmed(parent),
     }
 }

@@ -1,4 +1,4 @@
-//! Reading lines and writing much: [`Lines`], [`Output`].
+//! Reading lines and writing much: [`Output`].
 
 use alloc::vec::Vec;
 use core::fmt;

@@ -196,8 +196,18 @@ fn host_documentation(workspace: &Workspace) -> Result<()> {
 /// Everything for the guest's target, as the kernel and the programs select it.
 fn guest_clippy(workspace: &Workspace, page_size: PageSize) -> Result<()> {
     let toolchain = setup::ensure_toolchain(workspace)?;
-    let libraries_and_kernel = workspace.names(|package| {
-        matches!(package.role(), Role::Library | Role::Kernel) && !package.has_guest_programs()
+    // A library that nothing in the guest is built with is the host's alone.
+    let runs = |package: &Package| package.role() == Role::Kernel || package.has_guest_programs();
+    let used = |library: &Package| {
+        let users = workspace.packages.iter().filter(|user| runs(user));
+        users
+            .into_iter()
+            .any(|user| workspace.is_built_with(user, &library.name))
+    };
+    let libraries_and_kernel = workspace.names(|package| match package.role() {
+        Role::Kernel => true,
+        Role::Library => !package.has_guest_programs() && used(package),
+        Role::Programs | Role::HostTool => false,
     });
     let mut command = guest_cargo(workspace, &toolchain, "clippy");
     select(&mut command, &libraries_and_kernel, page_size);

@@ -80,7 +80,8 @@ pub(super) enum Origin {
 }
 
 impl ThreadSignals {
-    fn new(mask: SignalSet, own: Own) -> Arc<dyn Any + Send + Sync> {
+    /// As a thread carries it.
+    fn extension(mask: SignalSet, own: Own) -> Arc<dyn Any + Send + Sync> {
         Arc::new(Self {
             mask: AtomicU32::new(mask),
             pending: AtomicU32::new(0),
@@ -92,7 +93,7 @@ impl ThreadSignals {
     /// A thread's half.
     pub(crate) fn of(thread: &Thread) -> &Self {
         thread
-            .extension(|| Self::new(0, Own::default()))
+            .extension(|| Self::extension(0, Own::default()))
             .downcast_ref()
             .expect("only this crate hangs something into a thread")
     }
@@ -104,7 +105,7 @@ impl ThreadSignals {
             stack: parent.own().stack,
             ..Own::default()
         };
-        child.extension(|| Self::new(parent.mask(), own));
+        child.extension(|| Self::extension(parent.mask(), own));
     }
 
     /// Another program begins: no alternate stack, and tokens of the old one mean nothing.

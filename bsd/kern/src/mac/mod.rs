@@ -1,6 +1,6 @@
 //! Hooks where policy is asked, as in XNU's MAC framework: the system calls know that something may be refused, and not why.
 //!
-//! A [`Policy`] answers every hook; all policies must agree. There is one, [`signing`], which stands where XNU has a closed
+//! A [`Policy`] answers every hook; all policies must agree. There is one, `signing`, which stands where XNU has a closed
 //! module. XNU counterpart: `security/mac_process.c`, `mac_vm.c`, `mac_vfs.c`.
 
 mod signing;

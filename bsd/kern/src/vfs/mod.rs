@@ -7,13 +7,13 @@
 //! | [`lookup`] | from a path to a vnode | `vfs_lookup.c` |
 //! | [`namespace`] | the root and what is mounted in it | `vfs_init.c` |
 //! | [`server`] | files behind a file server: names by RPC, pages by its pager | `vnode_pager.c` |
-//! | [`recovery`] | the files of a server that has died, and its successor | - |
+//! | `recovery` | the files of a server that has died, and its successor | - |
 //! | [`boot_archive`] | files that came with the kernel | - |
 //! | [`pagers`] | pagers by name, each with its own files | - |
 //! | [`devices`] | the console and its like | `bsd/miscfs/devfs` |
-//! | [`content`] | writing, cutting, making durable | `vfs_cluster.c` |
+//! | `content` | writing, cutting, making durable | `vfs_cluster.c` |
 //! | [`update`] | dirty files reach their file systems in time | `vfs_syscalls.c` |
-//! | [`syscalls`], [`changes`] | the calls that take names | `vfs_syscalls.c` |
+//! | [`syscalls`], `changes` | the calls that take names | `vfs_syscalls.c` |
 //!
 //! ```text
 //!   /            the file server's mount 0, or nothing

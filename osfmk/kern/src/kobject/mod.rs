@@ -2,13 +2,13 @@
 //!
 //! | port of | object | interfaces |
 //! |---|---|---|
-//! | a task | [`Task`](crate::task::Task) | `mach_vm`, `vm_map`, `mach_port`, `task` |
-//! | a thread | [`Thread`](crate::thread::Thread) | `thread_act` |
-//! | the host | [`Host`](crate::host::Host) | `mach_host`, and `host_priv` on the privileged one |
+//! | a task | [`Task`] | `mach_vm`, `vm_map`, `mach_port`, `task` |
+//! | a thread | [`Thread`] | `thread_act` |
+//! | the host | [`Host`] | `mach_host`, and `host_priv` on the privileged one |
 //! | an object's pager | [`memory_control::Control`] | `pager_control` |
 //! | a memory entry | [`memory_entry::EntryPort`] | `memory_entry` |
 //! | frames on their way | [`page_list::PageList`] | `page_list` |
-//! | devices | [`device`], [`block_device`] | `device` |
+//! | devices | [`device`], `block_device` | `device` |
 //!
 //! A message arrives in the sender's thread with no lock held. Each object passes it through the `demux` of its interfaces; what
 //! none of them knows is answered `MIG_BAD_ID`. XNU counterpart: `ipc_kobject.c`, `ipc_tt.c`, `ipc_host.c`, `mach_loader`'s MIG

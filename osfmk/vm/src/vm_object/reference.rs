@@ -1,7 +1,7 @@
 //! Counting references to objects.
 //!
 //! The count is one atomic word. Letting go takes no lock unless it leaves an internal object with a single
-//! reference and a single child, which can then swallow it ([`super::collapse`]). Zero is final and goes to the
+//! reference and a single child, which can then swallow it (`collapse`). Zero is final and goes to the
 //! reaper ([`super::terminate`]).
 //! XNU counterpart: `vm_object_reference`, `vm_object_deallocate`.
 

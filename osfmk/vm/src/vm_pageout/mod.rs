@@ -11,7 +11,7 @@
 //!
 //! The page-out thread is woken when free frames fall below the minimum and works until the target is reached. Whoever is
 //! out of frames helps itself to clean pages ([`reclaim`]) and waits for the rest. Nothing here waits for a pager: dirty
-//! pages are *lent* in runs, at most so many at a time ([`Loads`]), and the scan goes on; their frames come when the pager
+//! pages are *lent* in runs, at most so many at a time (`Loads`), and the scan goes on; their frames come when the pager
 //! says that the data are safe. Busy, lent, pinned and wired pages stay, and so do those of unpageable objects.
 //!
 //! When nothing has come back for a while and ordinary requests for memory fail, the registered [`PressureListener`] hears

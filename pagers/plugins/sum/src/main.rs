@@ -6,7 +6,7 @@
 //!
 //! | module | what |
 //! |---|---|
-//! | [`table`] | the sums, and how they stand in their file |
+//! | [`mod@table`] | the sums, and how they stand in their file |
 
 #![cfg_attr(target_os = "none", no_std, no_main)]
 #![forbid(unsafe_code)]

@@ -301,10 +301,11 @@ impl Volume for RamVolume {
 
     fn forget(&mut self, file: Inode) {
         let nameless = self.nodes.get(&file).is_some_and(|node| node.names == 0);
-        if nameless && let Some(node) = self.nodes.remove(&file) {
-            if let Content::File(bytes) = node.content {
-                self.used -= bytes.len() as u64;
-            }
+        if nameless
+            && let Some(node) = self.nodes.remove(&file)
+            && let Content::File(bytes) = node.content
+        {
+            self.used -= bytes.len() as u64;
         }
     }
 
