@@ -23,6 +23,12 @@ use crate::{kern_sig, tty};
 /// How long a killed process may take to give its memory back before another one is chosen.
 const PATIENCE_SECONDS: u64 = 10;
 
+/// How long the frames of a process that has ended may take to come back: its objects end after it.
+const REAPING_SECONDS: u64 = 2;
+
+/// A process with fewer pages for itself is not worth killing: the memory is elsewhere.
+const MODEST_PAGES: u64 = 32;
+
 /// The last process killed, and when (clock ticks).
 static VICTIM: AtomicI32 = AtomicI32::new(0);
 static KILLED_AT: AtomicU64 = AtomicU64::new(0);
@@ -68,7 +74,12 @@ fn is_ending(pid: i32) -> bool {
     let since = clock::now()
         .0
         .saturating_sub(KILLED_AT.load(Ordering::Relaxed));
-    running && since < PATIENCE_SECONDS * machine::clock::frequency()
+    let patience = if running {
+        PATIENCE_SECONDS
+    } else {
+        REAPING_SECONDS
+    };
+    pid != 0 && since < patience * machine::clock::frequency()
 }
 
 /// The process that goes, and how many pages it has for itself.
@@ -93,5 +104,5 @@ fn choose(procs: &[Arc<Proc>]) -> Option<(Arc<Proc>, u64)> {
 /// Pages that only this process has, in memory and on the swap disk.
 fn private_pages(proc: &Proc) -> Option<u64> {
     let pages = proc.task()?.map().private_pages();
-    (pages > 0).then_some(pages)
+    (pages >= MODEST_PAGES).then_some(pages)
 }
