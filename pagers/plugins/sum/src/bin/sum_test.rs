@@ -53,7 +53,7 @@ impl Both {
         table.settle(0, good.len());
         let sums = table.bytes();
         let mut bad = good.clone();
-        bad[(BAD * raw::page() + 4321) as usize] ^= 1;
+        bad[(BAD * raw::page() + raw::page() / 2 + 1) as usize] ^= 1;
         let files = [
             ("good", good),
             ("good.sum", sums.clone()),
