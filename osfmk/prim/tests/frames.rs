@@ -258,6 +258,29 @@ fn frames_are_consistent_under_threads() {
     frames::validate();
 }
 
+/// Whoever frees a page looks at its record to see whether it must be taken off a queue.
+#[test]
+fn a_page_that_moves_within_the_queues_never_seems_to_be_on_none() {
+    let _one = host::exclusive();
+    let done = AtomicBool::new(false);
+    let mut pages = list();
+    let frame = pages.insert(PageIndex(0), page()).unwrap();
+    queues::lock().enqueue(frame, PageQueue::InactiveFile);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                queues::lock().enqueue(frame, PageQueue::InactiveFile);
+                queues::lock().enqueue(frame, PageQueue::ActiveFile);
+            }
+        });
+        let seen = (0..2_000_000).all(|_| queues::queue_of(frame).is_some());
+        done.store(true, Ordering::Relaxed);
+        assert!(seen, "it would have been freed and stayed on the queue");
+    });
+    drop(pages);
+    frames::validate();
+}
+
 #[test]
 fn page_lists_agree_with_sorted_maps_under_random_sequences() {
     let _one = host::exclusive();

@@ -113,15 +113,19 @@ pub fn queue_of(frame: FrameNumber) -> Option<PageQueue> {
 
 impl QueuesGuard {
     /// Puts a page at the end of a queue; it leaves the one it is on. Wired pages stay off the queues.
+    ///
+    /// A page that is on a queue may be freed at any moment, and its record says meanwhile that it is on one, whichever
+    /// that is: so whoever frees it waits for this lock ([`forget`]).
     #[doc(alias = "vm_page_activate")]
     #[doc(alias = "vm_page_deactivate")]
     #[doc(alias = "vm_page_enqueue_active")]
     pub fn enqueue(&mut self, frame: FrameNumber, queue: PageQueue) {
-        self.remove(frame);
         let record = record(frame);
         if record.wires.load(Ordering::Relaxed) != 0 {
+            self.remove(frame);
             return;
         }
+        self.unlink(record);
         let ends = &mut self.queues.ends[queue as usize];
         record.queue_previous.store(ends.tail, Ordering::Relaxed);
         record.queue_next.store(NIL, Ordering::Relaxed);
@@ -140,6 +144,15 @@ impl QueuesGuard {
     #[doc(alias = "vm_page_queues_remove")]
     pub fn remove(&mut self, frame: FrameNumber) -> Option<PageQueue> {
         let record = record(frame);
+        let queue = self.unlink(record)?;
+        record.queue_next.store(NIL, Ordering::Relaxed);
+        record.queue_previous.store(NIL, Ordering::Relaxed);
+        record.queue.store(0, Ordering::Release);
+        Some(queue)
+    }
+
+    /// Joins the neighbours of a page, whose record still says that it is on the queue.
+    fn unlink(&mut self, record: &PageRecord) -> Option<PageQueue> {
         let queue = PageQueue::from_number(record.queue.load(Ordering::Relaxed))?;
         let (previous, next) = (
             record.queue_previous.load(Ordering::Relaxed),
@@ -158,9 +171,6 @@ impl QueuesGuard {
                 .store(previous, Ordering::Relaxed),
             None => ends.tail = previous,
         }
-        record.queue_next.store(NIL, Ordering::Relaxed);
-        record.queue_previous.store(NIL, Ordering::Relaxed);
-        record.queue.store(0, Ordering::Release);
         LENGTHS[queue as usize].fetch_sub(1, Ordering::Relaxed);
         Some(queue)
     }
@@ -259,7 +269,8 @@ fn restate(record: &PageRecord, from: FrameState, to: FrameState) {
     }
 }
 
-/// Takes a frame that is being freed off the queues and forgets its wires.
+/// Takes a frame that is being freed off the queues and forgets its wires. Nobody puts a frame on a queue that is on none
+/// unless the frame is theirs, so the lock is only for one that is on a queue already.
 pub(super) fn forget(frame: FrameNumber, record: &PageRecord) {
     if record.queue.load(Ordering::Acquire) == 0 && record.wires.load(Ordering::Acquire) == 0 {
         return;
