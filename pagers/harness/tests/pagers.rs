@@ -261,6 +261,42 @@ fn a_pager_that_is_killed_leaves_its_pages_and_frees_its_name() {
     second.finish();
 }
 
+/// Answers page by page, and takes its time after the first.
+struct Slow;
+
+impl Pager for Slow {
+    type File = ();
+
+    fn look_up(&mut self, _: &str) -> Result<Info, Errno> {
+        Ok(Info::file(PAGES * PAGE))
+    }
+
+    fn open(&mut self, _: &str) -> Result<(), Errno> {
+        Ok(())
+    }
+
+    fn read(&mut self, (): &mut (), mut request: ReadRequest) -> Answer {
+        while let Some(rest) = request.split_off(PAGE) {
+            request.supply(&page_of(0))?;
+            std::thread::sleep(Duration::from_millis(50));
+            request = rest;
+        }
+        request.supply(&page_of(0))
+    }
+}
+
+#[test]
+fn a_run_that_nobody_waits_for_any_more_may_be_dropped() {
+    let bench = Bench::new().start("slow", || Slow);
+    let file = bench.open("file").unwrap();
+    // The last of these is the first page of a longer run, or in the middle of one, whatever the size of pages.
+    for page in 0..5 {
+        assert_eq!(file.read(page * PAGE, 1), Ok(vec![1]));
+    }
+    drop(file);
+    bench.finish();
+}
+
 /// Keeps what is written.
 #[derive(Default)]
 struct Memory(Vec<u8>);

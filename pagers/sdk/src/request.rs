@@ -220,14 +220,16 @@ impl ReadRequest {
 impl Drop for ReadRequest {
     fn drop(&mut self) {
         if self.length > 0 {
-            remark(format_args!(
-                "dropped: a request for {:#x} bytes at {:#x}",
-                self.length, self.offset
-            ));
-            // A kernel that has let go of the object waits for nothing.
-            let _ = self
-                .control
-                .error(self.offset, self.length, KernReturn::MEMORY_ERROR);
+            let (control, offset, length) = self.finished();
+            // A kernel that has let go of the object waits for nothing, and nothing was forgotten.
+            if control
+                .error(offset, length, KernReturn::MEMORY_ERROR)
+                .is_ok()
+            {
+                remark(format_args!(
+                    "dropped: a request for {length:#x} bytes at {offset:#x}"
+                ));
+            }
         }
     }
 }
@@ -327,12 +329,13 @@ impl ReturnRequest {
 impl Drop for ReturnRequest {
     fn drop(&mut self) {
         if !self.answered {
-            remark(format_args!(
-                "dropped: {:#x} bytes at {:#x} that came back",
-                self.length, self.offset
-            ));
             // A kernel that has let go of the object has let go of its pages.
-            let _ = self.finish(KernReturn::FAILURE);
+            if self.finish(KernReturn::FAILURE).is_ok() {
+                remark(format_args!(
+                    "dropped: {:#x} bytes at {:#x} that came back",
+                    self.length, self.offset
+                ));
+            }
         }
     }
 }
