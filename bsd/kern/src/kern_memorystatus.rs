@@ -1,9 +1,10 @@
 //! When memory runs out: the process that goes.
 //!
-//! Page-out calls when ordinary requests for memory fail and nothing has come back for a while: there is no swap disk, or
-//! it is full. The process with the most private memory is killed, with a line on the console that says why; not init, not
-//! a program of the boot archive (pagers are), and not what init has started (the shell in charge) as long as there is
-//! another. Until its memory is free no other process is chosen.
+//! Page-out calls when it can get no more memory: there is no swap disk, or it is full. The process whose end gives most of it
+//! back is killed, with a line on the console that says why; never init or a program of the boot archive (pagers are). A
+//! registered pager goes only when there is nobody else, and so does what init has started (the shell in charge), unless it
+//! has much of the memory itself. Until the victim's memory is free no other process is chosen; that it gets there, its
+//! threads may go into the reserve.
 //!
 //! XNU counterpart: `bsd/kern/kern_memorystatus.c`, whose bands and limits have none here.
 
@@ -12,13 +13,13 @@ use core::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 
 use bsd_sys::signal::Signal;
 use prim::clock;
-use prim::frames::Reserve;
+use prim::frames::{self, Reserve};
 use prim::thread::with_reserve;
 use vm::vm_pageout::{PressureListener, set_pressure_listener};
 use vm::vm_statistics::OUT_OF_MEMORY_KILLS;
 
 use crate::proc::{self, INIT, Phase, Proc};
-use crate::{kern_sig, tty};
+use crate::{kern_sig, tty, vfs};
 
 /// How long a killed process may take to give its memory back before another one is chosen.
 const PATIENCE_SECONDS: u64 = 10;
@@ -26,8 +27,11 @@ const PATIENCE_SECONDS: u64 = 10;
 /// How long the frames of a process that has ended may take to come back: its objects end after it.
 const REAPING_SECONDS: u64 = 2;
 
-/// A process with fewer pages for itself is not worth killing: the memory is elsewhere.
+/// A process with fewer pages is not worth killing: the memory is elsewhere.
 const MODEST_PAGES: u64 = 32;
+
+/// What init has started is no shell in charge if it has this part of memory.
+const GREEDY_DIVISOR: u64 = 4;
 
 /// The last process killed, and when (clock ticks).
 static VICTIM: AtomicI32 = AtomicI32::new(0);
@@ -65,6 +69,12 @@ fn kill_largest() -> bool {
         "{name} ({pid}) killed: out of memory, {pages} pages\n"
     ));
     kern_sig::end(&victim, Signal::KILL);
+    let task = victim.task();
+    for thread in task.iter().flat_map(|task| task.threads()) {
+        if let Some(execution) = thread.execution() {
+            execution.set_reserve(Reserve::Pager);
+        }
+    }
     true
 }
 
@@ -82,27 +92,27 @@ fn is_ending(pid: i32) -> bool {
     pid != 0 && since < patience * machine::clock::frequency()
 }
 
-/// The process that goes, and how many pages it has for itself.
+/// The process that goes, and how many pages it has.
 #[doc(alias = "memorystatus_kill_top_process")]
 fn choose(procs: &[Arc<Proc>]) -> Option<(Arc<Proc>, u64)> {
-    let largest = |may_go: &dyn Fn(&Proc) -> bool| {
-        let candidates = procs.iter().filter(|proc| may_go(proc));
-        let sized = candidates.filter_map(|proc| Some((proc.clone(), private_pages(proc)?)));
-        sized.max_by_key(|(_, pages)| *pages)
-    };
-    let expendable = |proc: &Proc| {
-        let state = proc.state();
-        proc.pid() != INIT
-            && !state.privileged
-            && state.status.is_none()
-            && state.phase() == Phase::Running
-    };
-    let is_in_charge = |proc: &Proc| proc.parent_pid() == INIT;
-    largest(&|proc| expendable(proc) && !is_in_charge(proc)).or_else(|| largest(&expendable))
+    let candidates = procs.iter().filter(|proc| is_expendable(proc));
+    let sized = candidates.filter_map(|proc| {
+        let pages = proc.task()?.map().footprint();
+        (pages >= MODEST_PAGES).then(|| (proc.clone(), pages))
+    });
+    sized.max_by_key(|(proc, pages)| (!is_needed(proc, *pages), *pages))
 }
 
-/// Pages that only this process has, in memory and on the swap disk.
-fn private_pages(proc: &Proc) -> Option<u64> {
-    let pages = proc.task()?.map().private_pages();
-    (pages >= MODEST_PAGES).then_some(pages)
+fn is_expendable(proc: &Proc) -> bool {
+    let state = proc.state();
+    proc.pid() != INIT
+        && !state.privileged
+        && state.status.is_none()
+        && state.phase() == Phase::Running
+}
+
+/// Would others be the worse for its end?
+fn is_needed(proc: &Proc, pages: u64) -> bool {
+    let is_in_charge = proc.parent_pid() == INIT && pages < frames::total() as u64 / GREEDY_DIVISOR;
+    is_in_charge || vfs::pagers::is_served_by(proc.pid())
 }

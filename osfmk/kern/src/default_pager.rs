@@ -153,10 +153,10 @@ impl AnonymousPager {
         post_to(&manager, request, RESERVE).map_err(|_| KernReturn::INVALID_RIGHT)
     }
 
-    /// Names the pages of a return; `None` when not all of them are there any more.
-    fn lend(pages: &DataReturn) -> Option<SendRight> {
-        let pins = pages.pages.pin_resident(pages.offset, pages.length)?;
-        PageList::lend(pins).ok()
+    /// Names the pages of a return: `ABORTED` when not all of them are there any more.
+    fn lend(pages: &DataReturn) -> Result<SendRight, KernReturn> {
+        let pins = pages.pages.pin_resident(pages.offset, pages.length);
+        PageList::lend(pins.ok_or(KernReturn::ABORTED)?)
     }
 }
 
@@ -183,13 +183,14 @@ impl Pager for AnonymousPager {
             generation,
             ..
         } = pages;
-        let right = with_reserve(RESERVE, || Self::lend(&pages));
-        let Some(right) = right else {
-            // Thrown away meanwhile, or no memory: what is left stays as it is.
-            let control = self.link()?.memory_control;
-            let shortage = KernReturn::RESOURCE_SHORTAGE;
-            let _ = control.clean_completed(offset, length, generation, shortage);
-            return Ok(());
+        let right = match with_reserve(RESERVE, || Self::lend(&pages)) {
+            Ok(right) => right,
+            Err(reason) => {
+                // What is left stays as it is.
+                let control = self.link()?.memory_control;
+                let _ = control.clean_completed(offset, length, generation, reason);
+                return Ok(());
+            }
         };
         self.post(pager::data_return_pages::Request {
             pages: Carried::Right(Right::Send(right)),

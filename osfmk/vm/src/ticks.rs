@@ -16,6 +16,11 @@ pub(crate) fn after(nanoseconds: Option<u64>) -> u64 {
     })
 }
 
+/// Nanoseconds from a tick until now; 0 if it is yet to come.
+pub(crate) fn nanoseconds_since(tick: u64) -> u64 {
+    clock::ticks_to_nanoseconds(now().saturating_sub(tick))
+}
+
 /// The deadline for a wait.
 pub(crate) fn deadline(ticks: u64) -> Option<Deadline> {
     (ticks != NEVER).then_some(Deadline(Instant64(ticks)))

@@ -258,6 +258,26 @@ pub(crate) const TABLE: &[GuestTest] = &[
         ..GuestTest::PROGRAM
     },
     GuestTest {
+        name: "out of memory without swap",
+        command: "/tests/out_of_memory",
+        expect: &["killed: out of memory"],
+        memory: "128M",
+        swap: "none",
+        timeout: 400,
+        ..GuestTest::PROGRAM
+    },
+    GuestTest {
+        name: "out of memory with a full swap disk",
+        command: "/tests/out_of_memory",
+        expect: &["killed: out of memory"],
+        memory: "128M",
+        swap: "64M",
+        cpus: &[2],
+        timeout: 600,
+        slow: true,
+        ..GuestTest::PROGRAM
+    },
+    GuestTest {
         name: "hostile programs",
         command: "/tests/hostile",
         cpus: &[2],

@@ -96,6 +96,12 @@ pub fn register(name: &str, port: SendRight, process: i32) -> Result<u32, KernRe
     Ok(number)
 }
 
+/// Is a process behind one of the names?
+pub(crate) fn is_served_by(process: i32) -> bool {
+    let registered = REGISTERED.lock();
+    registered.iter().any(|pager| pager.process == process)
+}
+
 fn is_good_name(name: &str) -> bool {
     let good = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
     (1..=NAME_MAX).contains(&name.len()) && name.bytes().all(good)

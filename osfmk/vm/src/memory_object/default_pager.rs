@@ -19,7 +19,7 @@ use prim::lock::{Rank, SpinLock};
 use super::{Attributes, Fallback, MemoryControl, Pager, pager_died};
 use crate::vm_object::state::{PagerState, Phase};
 use crate::vm_object::{OBJECT_EVENT, ObjectRef, VmObject, find, numbers};
-use crate::{ticks, vm_trace};
+use crate::{ticks, vm_pageout, vm_trace};
 
 /// Makes pagers for anonymous objects. The calls are made with no lock held and do not wait.
 pub trait DefaultPager: Send + Sync {
@@ -77,6 +77,7 @@ pub fn register_default_pager(pager: Option<Arc<dyn DefaultPager>>) -> Result<us
     if pager.is_none() {
         return Ok(0);
     }
+    vm_pageout::begin_with_default_pager();
     let mut adopted = 0;
     for number in numbers()? {
         let object = find(number).and_then(|object| ObjectRef::try_from_object(&object));

@@ -147,6 +147,8 @@ fn run(map: &VmMap, addr: u64, access: VmProt, options: FaultOptions) -> Result<
             Progress::Blocked(blocked) => blocked,
         };
         drop(guard);
+        // While it waits it is not counted as one more that refers to the object.
+        drop(found);
         vm_trace::retry(addr, blocked.code());
         settle(blocked, &mut spares)?;
     }

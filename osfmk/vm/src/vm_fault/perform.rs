@@ -134,8 +134,8 @@ pub(super) fn ask(chain: &mut Chain, demand: &Demand<'_>, spares: &mut Spares) -
     };
     let object = chain.current().owner().clone();
     let internal = object.is_internal();
-    if internal && !spares.has_frame() {
-        // What comes back from page-out takes a frame of the reserve: whoever wants it has shown that there is another.
+    if (internal || situation.memory_is_short) && !spares.has_frame() {
+        // What a pager brings takes a frame of its reserve: whoever wants it has shown that there is another.
         return Blocked::Frame;
     }
     let state = &mut **chain.current_mut();

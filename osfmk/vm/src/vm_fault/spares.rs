@@ -1,29 +1,29 @@
 //! What a fault collects between attempts, with nothing locked: a frame it had to wait for, page tables, and what it
 //! remembers.
 //!
-//! Main type: [`Spares`]. When frames are short it asks page-out for some and waits a while; then the fault
-//! fails with RESOURCE_SHORTAGE, never the kernel.
+//! Main type: [`Spares`]. When frames are short it takes clean pages of files, if there are many, and waits for page-out.
+//! Only when that has given up the fault fails, with RESOURCE_SHORTAGE.
 //! XNU counterpart: `vm_page_grab`, `vm_page_wait`, and the `need_retry` of `vm_fault_enter`.
 
 use mach::KernReturn;
 use pmap::TableReserve;
-use prim::frames::{self, FrameWait, OutOfFrames, OwnedFrame, Reserve};
+use prim::frames::{self, OutOfFrames, OwnedFrame, Reserve};
 use prim::wait::WaitResult;
 
 use super::FaultOptions;
 use super::resolve::{Blocked, interruptible};
-use crate::memory_object::default_pager_is_expected;
 use crate::ticks;
 use crate::vm_object::step::Awaited;
 use crate::vm_pageout;
 
-/// How often a fault waits for memory of its own before it gives up: whoever wants more than there is shall be refused ...
-const PATIENCE: u32 = 60;
+/// How many surrenders of page-out an ordinary request survives. Where nobody can go, whoever wants more than there is shall
+/// be refused ...
+const PATIENCE: u64 = 2;
 
-/// ... before those give up who only want back what was taken from them: pages of files, and the tables that map them.
-const LONG_PATIENCE: u32 = 100;
+/// ... before those give up whose work is needed: pagers.
+const LONG_PATIENCE: u64 = 10;
 
-/// How long each of these waits is.
+/// How long each wait for frames is.
 const WAIT_NANOSECONDS: u64 = 50_000_000;
 
 /// Frames that page-out is asked for at once.
@@ -40,9 +40,8 @@ pub(crate) struct Spares {
     /// The policy lets code in that is not what was signed.
     pub(crate) pardoned: bool,
     frame: Option<OwnedFrame>,
-    waits: u32,
-    /// What page-out had brought at the last wait.
-    progress: u64,
+    /// Surrenders of page-out before the first wait for memory.
+    surrenders: Option<u64>,
 }
 
 impl Spares {
@@ -54,8 +53,7 @@ impl Spares {
             awaited: None,
             pardoned: false,
             frame: None,
-            waits: 0,
-            progress: 0,
+            surrenders: None,
         }
     }
 
@@ -77,15 +75,7 @@ impl Spares {
         while self.frame.is_none() {
             match frames::allocate(self.options.reserve) {
                 Ok(frame) => self.frame = Some(frame),
-                Err(OutOfFrames) => {
-                    let class = self.options.reserve.max(prim::thread::current().reserve());
-                    let patience = if class == Reserve::Normal {
-                        PATIENCE
-                    } else {
-                        LONG_PATIENCE
-                    };
-                    self.wait_for_frames(patience)?;
-                }
+                Err(OutOfFrames) => self.wait_for_frames()?,
             }
         }
         Ok(())
@@ -94,31 +84,37 @@ impl Spares {
     /// Gets the page tables that were missing. No lock may be held.
     pub(crate) fn refill_tables(&mut self) -> Result<(), KernReturn> {
         while self.tables.fill(self.options.reserve).is_err() {
-            self.wait_for_frames(LONG_PATIENCE)?;
+            self.wait_for_frames()?;
         }
         Ok(())
     }
 
-    fn wait_for_frames(&mut self, patience: u32) -> Result<(), KernReturn> {
+    /// Waits until there may be some; fails only when page-out has given up.
+    fn wait_for_frames(&mut self) -> Result<(), KernReturn> {
         if vm_pageout::reclaim(BATCH) > 0 {
             return Ok(());
         }
-        // As long as something comes back, somebody will have a frame in the end, and whoever asks for too much is ended.
-        let progress = vm_pageout::progress();
-        if progress != self.progress || default_pager_is_expected() {
-            self.progress = progress;
-            self.waits = 0;
-        }
-        if self.waits >= patience {
-            return Err(KernReturn::RESOURCE_SHORTAGE);
-        }
-        self.waits += 1;
+        let seen = *self.surrenders.get_or_insert_with(vm_pageout::surrenders);
         let deadline = ticks::deadline(ticks::after(Some(WAIT_NANOSECONDS)));
         let wait =
             frames::wait_for_frames(self.options.reserve, interruptible(self.options), deadline);
-        match wait.map(FrameWait::block) {
-            Some(WaitResult::Interrupted) => Err(KernReturn::ABORTED),
-            None | Some(WaitResult::Awakened | WaitResult::TimedOut) => Ok(()),
+        let Some(wait) = wait else {
+            // There are some by now.
+            return Ok(());
+        };
+        if vm_pageout::waiting_is_in_vain(seen, self.patience()) {
+            return Err(KernReturn::RESOURCE_SHORTAGE);
+        }
+        match wait.block() {
+            WaitResult::Interrupted => Err(KernReturn::ABORTED),
+            WaitResult::Awakened | WaitResult::TimedOut => Ok(()),
+        }
+    }
+
+    fn patience(&self) -> u64 {
+        match self.options.reserve.max(prim::thread::current().reserve()) {
+            Reserve::Normal => PATIENCE,
+            _ => LONG_PATIENCE,
         }
     }
 }

@@ -358,6 +358,24 @@ fn two_mappings_of_one_file_share_one_object_and_its_pages() {
 }
 
 #[test]
+fn pages_of_a_file_that_are_not_here_do_not_count_as_paged_out() {
+    leaves_nothing_behind(|| {
+        let store = store(200);
+        let (file, pager) = honest(&store);
+        let task = Task::new();
+        task.map_shared(BASE, 200, &file);
+        task.byte(BASE);
+        let (_, pages) = task.map.region_pages(BASE).unwrap();
+        assert_eq!(pages.resident, file.resident_count());
+        assert!(pages.resident < 200);
+        assert_eq!(pages.paged_out, 0);
+        drop((task, file));
+        prim::reaper::quiesce();
+        pager.join().unwrap();
+    });
+}
+
+#[test]
 fn write_permission_reaches_the_page_table_only_for_a_write() {
     leaves_nothing_behind(|| {
         let store = store(1);

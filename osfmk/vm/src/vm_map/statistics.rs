@@ -32,23 +32,19 @@ impl VmMap {
         }
     }
 
-    /// Pages of anonymous memory that nobody but this map refers to, in memory and with the pager: about what its end
-    /// gives back.
+    /// About how many pages of anonymous memory its end gives back, here and with the pager: all of what nobody else refers
+    /// to, and its part of what it shares.
     #[doc(alias = "get_task_phys_footprint")]
-    pub fn private_pages(&self) -> u64 {
+    pub fn footprint(&self) -> u64 {
         let guard = self.read();
         let mut pages = 0;
         let mut at = guard.state.entries.at_or_after(self.min_offset);
         while let Some(index) = at {
             let entry = guard.state.entries.get(index);
-            let private = entry
+            let size = entry.size() >> self.page_shift;
+            pages += entry
                 .object()
-                .filter(|object| object.is_internal() && object.reference_count() == 1);
-            if let Some(object) = private {
-                let held =
-                    object.resident_count() + object.paged_out_count(entry.offset, entry.size());
-                pages += held.min(entry.size() >> self.page_shift);
-            }
+                .map_or(0, |object| object.anonymous_share(size));
             at = guard.state.entries.next(index);
         }
         pages

@@ -69,6 +69,25 @@ impl ObjectRef {
         self.lock().paged_out.count_in(first, end)
     }
 
+    /// Pages of anonymous memory in this object and those below it, here and with the pager; of an object that several refer
+    /// to, a part. Each object counts as `most` pages at most.
+    pub fn anonymous_share(&self, most: u64) -> u64 {
+        let mut chain = Chain::begin(self.object().clone(), 0);
+        let mut share = 0;
+        loop {
+            let current = chain.current();
+            if !current.owner_is_internal() {
+                return share;
+            }
+            // Pages that are here and with the pager count twice.
+            let held = current.pages.len() as u64 + current.paged_out.count_in(0, u64::MAX);
+            share += held.min(most) / u64::from(current.owner().references().max(1));
+            if !chain.descend() {
+                return share;
+            }
+        }
+    }
+
     /// What is known of one page, seen through the chain.
     #[doc(alias = "vm_page_info")]
     #[doc(alias = "vm_map_page_range_info_internal")]

@@ -1,7 +1,8 @@
 //! What page-out has given to pagers: [`Loads`] of one object, and the sums over all.
 //!
 //! At most [`LIMIT`] pages of each kind are out at a time, so that a slow pager holds few frames and a fast one always has
-//! some to work on. A load ends with the pager's acknowledgement, its death or the object's.
+//! some to work on. A load ends with the pager's acknowledgement, its death or the object's. How the default pager answers
+//! tells whether anonymous pages have a way out ([`default_pager_works`]).
 //!
 //! XNU counterpart: `vm_pageout_throttle_up`, `pgo_laundry`, `pgo_maxlaundry`.
 
@@ -13,6 +14,7 @@ use prim::frames::queues;
 use prim::frames::{self, FrameNumber, PageFlags, PageKind, PageList};
 use prim::wait::WaitQueue;
 
+use super::shortage::SILENT_PAGER_LIMIT;
 use crate::{ticks, vm_page, vm_statistics, vm_trace};
 
 /// Pages of one kind that may be with pagers at a time (XNU: `VM_PAGE_LAUNDRY_MAX`, 128, which its pagers make runs of).
@@ -24,10 +26,17 @@ const LOADS: usize = 32;
 /// A pager that refused pages is not offered any from the same object for so long.
 const REFUSAL_NANOSECONDS: u64 = 1_000_000_000;
 
+/// A default pager that has refused everything for so long is full.
+const FULL_NANOSECONDS: u64 = 500_000_000;
+
 static OUTSTANDING: [AtomicU64; 2] = [const { AtomicU64::new(0) }; 2];
-/// Ends of loads, and what else lets waiting go on.
+/// Loads that have ended well.
 static PROGRESS: AtomicU64 = AtomicU64::new(0);
 static ENDED: WaitQueue = WaitQueue::new();
+/// Since when the default pager has refused every load, in clock ticks; 0 while it takes them.
+static REFUSING_SINCE: AtomicU64 = AtomicU64::new(0);
+/// When the default pager last answered, or was given a load while it had none, in clock ticks.
+static HEARD_AT: AtomicU64 = AtomicU64::new(0);
 
 fn counter(kind: PageKind) -> &'static AtomicU64 {
     &OUTSTANDING[usize::from(kind == PageKind::Anonymous)]
@@ -46,19 +55,44 @@ pub(super) fn room(kind: PageKind) -> u64 {
     LIMIT.saturating_sub(counter(kind).load(Ordering::Relaxed))
 }
 
+/// Does the default pager answer, and take pages?
+pub(super) fn default_pager_works() -> bool {
+    let refusing = REFUSING_SINCE.load(Ordering::Relaxed);
+    let is_full = refusing != 0 && ticks::nanoseconds_since(refusing) > FULL_NANOSECONDS;
+    let has_some = counter(PageKind::Anonymous).load(Ordering::Relaxed) > 0;
+    let heard = ticks::nanoseconds_since(HEARD_AT.load(Ordering::Relaxed));
+    !is_full && !(has_some && heard > SILENT_PAGER_LIMIT)
+}
+
+/// Another default pager has a disk of its own.
+pub(crate) fn begin_with_default_pager() {
+    REFUSING_SINCE.store(0, Ordering::Relaxed);
+    HEARD_AT.store(ticks::now(), Ordering::Relaxed);
+}
+
+fn note_answer(result: KernReturn) {
+    let now = ticks::now().max(1);
+    HEARD_AT.store(now, Ordering::Relaxed);
+    match result {
+        KernReturn::SUCCESS => REFUSING_SINCE.store(0, Ordering::Relaxed),
+        // The pages had been thrown away before it saw them.
+        KernReturn::ABORTED => {}
+        _ => {
+            let order = Ordering::Relaxed;
+            // Only the first refusal counts.
+            let _ = REFUSING_SINCE.compare_exchange(0, now, order, order);
+        }
+    }
+}
+
 /// Where to wait for the end of a load.
 pub(super) fn ended() -> &'static WaitQueue {
     &ENDED
 }
 
-/// Changes with every end of a load.
+/// Changes with every load that ends well.
 pub(super) fn progress() -> u64 {
     PROGRESS.load(Ordering::Relaxed)
-}
-
-/// Whoever waits for memory shall wait on.
-pub(super) fn note_progress() {
-    PROGRESS.fetch_add(1, Ordering::Relaxed);
 }
 
 /// What one object has out. Guarded by the object's lock.
@@ -87,7 +121,10 @@ impl Loads {
     /// A load goes out.
     pub(super) fn put(&mut self, generation: u64, pages: u64, kind: PageKind) {
         if self.out.try_push((generation, pages, kind)).is_ok() {
-            counter(kind).fetch_add(pages, Ordering::Relaxed);
+            let before = counter(kind).fetch_add(pages, Ordering::Relaxed);
+            if kind == PageKind::Anonymous && before == 0 {
+                HEARD_AT.store(ticks::now(), Ordering::Relaxed);
+            }
         }
     }
 
@@ -101,6 +138,9 @@ impl Loads {
             let done = pages.min(*left);
             *left -= done;
             counter(*kind).fetch_sub(done, Ordering::Relaxed);
+            if *kind == PageKind::Anonymous {
+                note_answer(result);
+            }
             ended = true;
         }
         if !ended {
@@ -108,8 +148,8 @@ impl Loads {
         }
         self.out.retain(|load| load.1 > 0);
         if result == KernReturn::SUCCESS {
-            note_progress();
-        } else {
+            PROGRESS.fetch_add(1, Ordering::Relaxed);
+        } else if result != KernReturn::ABORTED {
             self.not_before = ticks::after(Some(REFUSAL_NANOSECONDS));
         }
         ENDED.wake_all();

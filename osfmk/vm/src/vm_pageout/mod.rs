@@ -14,8 +14,8 @@
 //! pages are *lent* in runs, at most so many at a time (`Loads`), and the scan goes on; their frames come when the pager
 //! says that the data are safe. Busy, lent, pinned and wired pages stay, and so do those of unpageable objects.
 //!
-//! When nothing has come back for a while and ordinary requests for memory fail, the registered [`PressureListener`] hears
-//! of it: it ends a process. Until that helps, whoever wants memory waits.
+//! When that leads nowhere (`shortage` says when), the registered [`PressureListener`] hears of it: it ends a process. Until that
+//! helps, whoever wants memory waits.
 //!
 //! | file | what |
 //! |---|---|
@@ -23,6 +23,7 @@
 //! | `victim` | file or anonymous next; how many pages should be inactive |
 //! | `page` | what happens to one page, and the run around it |
 //! | `laundry` | what is with pagers, and its end |
+//! | `shortage` | when a process must go, and when waiting for memory is in vain |
 //!
 //! XNU counterpart: `vm_pageout.c`. The compressor and its thread have none here: the default pager is a task.
 
@@ -31,9 +32,12 @@ pub(crate) mod fake_swap;
 mod laundry;
 mod page;
 mod scan;
+mod shortage;
 #[cfg(test)]
 mod tests;
 mod victim;
+
+use core::sync::atomic::{AtomicBool, Ordering};
 
 use mach::KernReturn;
 use prim::clock::Deadline;
@@ -41,10 +45,12 @@ use prim::frames::{self, Reserve};
 use prim::thread::{self, Priority};
 use prim::wait::{Interruptible, WaitQueue};
 
-use crate::{ticks, vm_statistics, vm_trace};
+use crate::{vm_statistics, vm_trace};
 use scan::{Effort, Scan};
+use shortage::Watch;
 
-pub(crate) use laundry::{Loads, end_of_laundry};
+pub(crate) use laundry::{Loads, begin_with_default_pager, end_of_laundry};
+pub(crate) use shortage::surrenders;
 
 /// Frames the page-out thread asks for in one scan.
 const BATCH: usize = 64;
@@ -52,22 +58,18 @@ const BATCH: usize = 64;
 /// How long the page-out thread rests when a scan brought nothing.
 const REST_MILLISECONDS: u64 = 50;
 
-/// Nanoseconds without anything good after which a process must go: nothing is on its way ...
-const QUIET_LIMIT: u64 = 1_000_000_000;
-
-/// ... or something is, and its pager is silent.
-const SILENT_PAGER_LIMIT: u64 = 10_000_000_000;
-
 /// Hears that memory is short (implemented by the BSD side: pressure events, termination).
 pub trait PressureListener: Send + Sync {
-    /// Ordinary requests for memory fail, and nothing has come back for a while. Called on the page-out thread, with no
-    /// lock held; must not wait for memory. Says whether memory will become free because of the call.
+    /// Page-out can get no more memory. Called on the page-out thread, with no lock held, and again and again until there is
+    /// enough; must not wait for memory. Says whether memory will become free because of the call, or of an earlier one.
     #[doc(alias = "memorystatus_kill_on_VM_page_shortage")]
     fn nothing_to_reclaim(&self, free: usize, target: usize) -> bool;
 }
 
 static LISTENER: spin::Once<&'static dyn PressureListener> = spin::Once::new();
 static REST: WaitQueue = WaitQueue::new();
+/// The page-out thread is there.
+static IS_RUNNING: AtomicBool = AtomicBool::new(false);
 
 /// Registers the listener; the first one stays.
 pub fn set_pressure_listener(listener: &'static dyn PressureListener) {
@@ -88,51 +90,41 @@ pub fn start() -> Result<(), KernReturn> {
 #[doc(alias = "vm_pageout_continue")]
 fn serve() {
     thread::current().set_reserve(Reserve::Pageout);
+    IS_RUNNING.store(true, Ordering::Relaxed);
     loop {
         let _ = frames::wait_for_shortage(Interruptible::No, None).block();
         restore_target();
     }
 }
 
-/// Scans until enough frames are free. What is good: a pager has taken pages, or a file cache that is not small gave some.
-/// Programs whose own code is evicted only to be read again free frames all the time, and get nowhere.
+/// Scans until enough frames are free, and has a process ended when that is the only way.
 fn restore_target() {
     let mut scan = Scan::new();
-    let mut good_at = ticks::now();
-    let mut ended = laundry::progress();
+    let mut watch = Watch::begin();
     while frames::frames_below_target() > 0 {
+        if watch.must_somebody_go() {
+            if call_for_help() {
+                // What is left of files is spared meanwhile: whoever is to go needs it to get there.
+                watch.note(1);
+                rest(laundry::outstanding() > 0);
+                continue;
+            }
+            shortage::surrender();
+        }
         let freed = scan.run(frames::frames_below_target().min(BATCH), Effort::Everything);
-        let progress = laundry::progress();
-        let is_good = progress != ended || (freed > 0 && !scan::file_cache_is_small());
-        ended = progress;
-        if is_good || crate::memory_object::default_pager_is_expected() {
-            good_at = ticks::now();
-        }
-        let pending = laundry::outstanding() > 0;
-        let limit = if pending {
-            SILENT_PAGER_LIMIT
-        } else {
-            QUIET_LIMIT
-        };
-        let patience = ticks::after(Some(limit)).saturating_sub(ticks::now());
-        if ticks::now().saturating_sub(good_at) > patience && call_for_help() {
-            good_at = ticks::now();
-        }
+        watch.note(freed);
         if freed == 0 {
-            rest(pending);
+            rest(laundry::outstanding() > 0);
         }
     }
 }
 
+/// Whether memory will come back because somebody heard that it is needed.
 fn call_for_help() -> bool {
     let (free, target) = (frames::available(), frames::targets().target);
-    let helped = LISTENER
+    LISTENER
         .get()
-        .is_some_and(|listener| listener.nothing_to_reclaim(free, target));
-    if helped {
-        laundry::note_progress();
-    }
-    helped
+        .is_some_and(|listener| listener.nothing_to_reclaim(free, target))
 }
 
 /// Waits a while: for the end of a load, if one is out.
@@ -152,16 +144,19 @@ pub(crate) fn memory_is_short() -> bool {
     frames::available() < frames::targets().low
 }
 
-/// Changes whenever page-out has brought something: whoever waits for frames waits on.
-pub(crate) fn progress() -> u64 {
-    laundry::progress()
-        .wrapping_add(vm_statistics::RECLAIMED.get())
-        .wrapping_add(vm_statistics::SWAPOUTS.get())
+/// Is it in vain to wait for memory any longer, for somebody who saw `seen` [`surrenders`] when the wait began and whose
+/// patience is as many more?
+pub(crate) fn waiting_is_in_vain(seen: u64, patience: u64) -> bool {
+    !IS_RUNNING.load(Ordering::Relaxed) || surrenders().wrapping_sub(seen) >= patience
 }
 
 /// Frees up to `wanted` frames that hold nothing but copies of what a pager has; how many it freed. No lock may be held.
 #[doc(alias = "vm_pageout_scan")]
 pub fn reclaim(wanted: usize) -> usize {
+    if scan::file_cache_is_small() {
+        // It is what programs run from. The page-out thread knows what else can go.
+        return 0;
+    }
     vm_trace::scan(frames::available(), frames::targets().target);
     Scan::new().run(wanted, Effort::CleanOnly)
 }

@@ -49,7 +49,7 @@ impl Scan {
     /// Frees up to `wanted` frames; how many. Frames that are with pagers come later, and count as found. No lock may be
     /// held.
     pub(super) fn run(&mut self, wanted: usize, effort: Effort) -> usize {
-        self.anonymous_stays = effort == Effort::CleanOnly || !default_pager_has_room();
+        self.anonymous_stays = effort == Effort::CleanOnly || !somebody_takes_anonymous_pages();
         let mut left = match effort {
             Effort::CleanOnly => wanted.saturating_mul(PATIENCE),
             Effort::Everything => 2 * everything(),
@@ -118,8 +118,13 @@ impl Scan {
     }
 }
 
+/// Is there a default pager?
+pub(super) fn somebody_takes_anonymous_pages() -> bool {
+    default_pager_has_room()
+}
+
 /// Pages of files, read-ahead included.
-fn file_cache() -> usize {
+pub(super) fn file_cache() -> usize {
     let queues = [
         PageQueue::Speculative,
         PageQueue::InactiveFile,

@@ -1,7 +1,5 @@
 //! Page-out against a fake default pager and fake pagers of files: every end that a page can come to.
 
-use core::sync::atomic::{AtomicUsize, Ordering};
-
 use prim::frames::queues::{self, PageQueue};
 
 use super::fake_swap::{Mood, with_swap};
@@ -277,23 +275,22 @@ fn failing_allocations_lose_nothing() {
     });
 }
 
-static HEARD: AtomicUsize = AtomicUsize::new(0);
-
-struct Listener;
-
-impl PressureListener for Listener {
-    fn nothing_to_reclaim(&self, _free: usize, _target: usize) -> bool {
-        HEARD.fetch_add(1, Ordering::Relaxed);
-        true
-    }
-}
-
 #[test]
-fn the_listener_is_called_for_help_and_counts_as_progress() {
-    let _alone = prim::host::exclusive();
-    set_pressure_listener(&Listener);
-    let before = progress();
-    assert!(call_for_help());
-    assert_eq!(HEARD.load(Ordering::Relaxed), 1);
-    assert_ne!(progress(), before);
+fn a_pager_that_refuses_everything_is_full_until_it_takes_something() {
+    leaves_nothing_behind(|| {
+        with_swap(|swap| {
+            let (object, other) = (filled(), filled());
+            swap.set(Mood::Full);
+            page_out_everything();
+            assert!(laundry::default_pager_works(), "it may be for a moment");
+            std::thread::sleep(std::time::Duration::from_millis(600));
+            assert!(!laundry::default_pager_works());
+            swap.set(Mood::Prompt);
+            let another = filled();
+            page_out_everything();
+            assert_eq!(another.resident_count(), 0);
+            assert!(laundry::default_pager_works());
+            drop((object, other));
+        });
+    });
 }
