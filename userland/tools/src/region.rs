@@ -53,15 +53,6 @@ impl Region {
         }
     }
 
-    /// Pages on the swap disk. A file's pages that are not in memory are in the file: they are not swapped.
-    fn swapped(&self) -> u32 {
-        if self.is_file() {
-            0
-        } else {
-            self.info.pages_swapped_out
-        }
-    }
-
     fn is_file(&self) -> bool {
         self.info.external_pager != 0 || !self.path.is_empty()
     }
@@ -91,7 +82,7 @@ impl Region {
             size(self.size),
             pages(info.pages_resident),
             pages(info.pages_dirtied),
-            pages(self.swapped()),
+            pages(self.info.pages_swapped_out),
             self.current().letters(),
             VmProt::from_bits_retain(info.max_protection).letters(),
             ShareMode::from_raw(info.share_mode).letters(),
@@ -147,7 +138,7 @@ impl Summary {
             size: region.size,
             resident: bytes(region.info.pages_resident),
             dirty: bytes(region.info.pages_dirtied),
-            swapped: bytes(region.swapped()),
+            swapped: bytes(region.info.pages_swapped_out),
             count: 1,
         });
     }

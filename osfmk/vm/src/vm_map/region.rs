@@ -58,7 +58,7 @@ pub struct RegionPages {
     pub resident: u64,
     /// In memory and changed.
     pub dirty: u64,
-    /// With a pager.
+    /// With the pager of anonymous memory.
     pub paged_out: u64,
     /// In memory, in the top object of a chain: were shared once.
     pub shared_now_private: u64,
@@ -133,7 +133,10 @@ impl VmMap {
             counts.resident += u64::from(state.contains(PageDisposition::PRESENT));
             counts.dirty +=
                 u64::from(state.contains(PageDisposition::PRESENT | PageDisposition::DIRTY));
-            counts.paged_out += u64::from(state.contains(PageDisposition::PAGED_OUT));
+            // A file's page that is not here is where it belongs.
+            let out = state.contains(PageDisposition::PAGED_OUT)
+                && !state.contains(PageDisposition::EXTERNAL);
+            counts.paged_out += u64::from(out);
             counts.shared_now_private +=
                 u64::from(state.contains(PageDisposition::PRESENT | PageDisposition::COPIED));
         }
