@@ -1,7 +1,7 @@
 //! What the guest finds in its file systems: the root directory, and the boot archive.
 //!
 //! The root directory is a directory of the host's that the guest reads over virtio-9p: `/bin`, `/sbin`, `/tests`,
-//! `/etc`, and `/share` to mount on. The boot archive is a ustar file that the kernel gets as its initial RAM
+//! `/etc`, and directories to mount on. The boot archive is a ustar file that the kernel gets as its initial RAM
 //! disk: what must run before there is a file server, and when there is none any more.
 
 use std::collections::BTreeMap;
@@ -30,7 +30,9 @@ pub(crate) struct Program {
 }
 
 /// Directories that are there even when nothing is in them.
-const DIRECTORIES: [&str; 7] = ["bin", "sbin", "etc", "pagers", "share", "tests", "tmp"];
+const DIRECTORIES: [&str; 10] = [
+    "bin", "boot", "dev", "etc", "pagers", "ram", "sbin", "share", "tests", "tmp",
+];
 
 /// Whether a program tests the system: those of `userland/tests`, and a plugin's whose name ends in `_test`.
 pub(crate) fn is_test_program(name: &str, package: &Path) -> bool {

@@ -7,6 +7,7 @@
 //! XNU counterpart: `bsd/dev/arm/systemcalls.c` (`unix_syscall`), `init_sysent.c`.
 
 use alloc::sync::Arc;
+use core::fmt;
 
 use bsd_sys::errno::Errno;
 use bsd_sys::syscall as number;
@@ -49,6 +50,16 @@ impl Failure {
             Self::Restart
         } else {
             Self::Errno(errno)
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Errno(errno) => errno.fmt(f),
+            Self::Restart | Self::Interrupted => Errno::EINTR.fmt(f),
+            Self::JustReturn => f.write_str("nothing to say"),
         }
     }
 }
@@ -246,6 +257,8 @@ fn dispatch(number: u32, call: &mut Call<'_>) -> Outcome {
         number::MLOCK => kern_mman::mlock(call),
         number::MUNLOCK => kern_mman::munlock(call),
         number::CSOPS => kern_cs::csops(call),
+        number::FSCTL => vfs::update::fsctl(call),
+        number::FFSCTL => vfs::update::ffsctl(call),
         number::VFS_PURGE => vfs::syscalls::vfs_purge(call),
         number::PROC_INFO => kern_proc_info::proc_info(call),
         number::GETENTROPY => kern_time::getentropy(call),

@@ -13,6 +13,7 @@ pub mod codesign;
 pub mod dirent;
 pub mod errno;
 pub mod fcntl;
+pub mod fsctl;
 pub mod ioctl;
 pub mod layout;
 pub mod limits;

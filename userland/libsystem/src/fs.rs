@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use bsd_sys::fcntl::OpenFlags;
 use bsd_sys::stat::{STAT_SIZE, Stat};
 use bsd_sys::syscall as number;
-use bsd_sys::{Errno, dirent};
+use bsd_sys::{Errno, dirent, fsctl};
 
 mod change;
 
@@ -283,4 +283,22 @@ pub fn read(path: &str) -> Result<Vec<u8>> {
 pub fn purge() -> Result<()> {
     // SAFETY: no memory is named.
     unsafe { syscall::call(number::VFS_PURGE, &[]) }.map(|_| ())
+}
+
+/// Waits until everything that has changed in the file system of `path` would survive its end.
+///
+/// # Errors
+/// The kernel's; the first of those that the file system answered.
+#[doc(alias = "sync_volume_np")]
+pub fn sync_volume(path: &str) -> Result<()> {
+    let path = c_path(path)?;
+    let how = fsctl::FSCTL_SYNC_FULLSYNC | fsctl::FSCTL_SYNC_WAIT;
+    let arguments = [
+        path.as_ptr() as u64,
+        u64::from(fsctl::FSIOC_SYNC_VOLUME),
+        core::ptr::from_ref(&how) as u64,
+        0,
+    ];
+    // SAFETY: the path ends with a zero, and the request reads one word at `how`.
+    unsafe { syscall::call(number::FSCTL, &arguments) }.map(|_| ())
 }

@@ -28,7 +28,7 @@ const CONFIGURATION: &str = "/etc/pagers";
 
 const USAGE: &str = "\
 usage: pager start NAME [ARGUMENT ...]   run /sbin/NAME as /pagers/NAME
-       pager stop NAME                   end it; its files are errors from then on
+       pager stop NAME                   write back and end it; its files are errors from then on
        pager list                        what runs, and what it has done
        pager boot                        start what /etc/pagers names";
 
@@ -80,9 +80,12 @@ fn start(name: &str, arguments: &[&str]) -> Result<(), String> {
     Ok(())
 }
 
-/// Ends a pager and waits until it is gone.
+/// Ends a pager and waits until it is gone. What was written through it reaches it before, or it stays.
 fn stop(name: &str) -> Result<(), String> {
     let (_, pid) = client::look_up(name).map_err(|error| explain(name, error))?;
+    fs::sync_volume(&format!("/pagers/{name}")).map_err(|error| {
+        format!("{name} keeps running, it did not take everything: {error} (`kill {pid}` ends it)")
+    })?;
     process::kill(pid, Signal::TERM).map_err(|error| format!("process {pid}: {error}"))?;
     let begin = time::now();
     while matches!(client::look_up(name), Ok((_, found)) if found == pid) {

@@ -38,8 +38,9 @@ pub mod shared;
 
 use alloc::string::String;
 
+pub use bsd_sys::fcntl::OpenFlags;
 pub use bsd_sys::signal::Signal;
-use bsd_sys::wait::WaitStatus;
+pub use bsd_sys::wait::WaitStatus;
 use libsystem::println;
 
 /// How a test went; the text says what was wrong.

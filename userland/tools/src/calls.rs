@@ -66,6 +66,7 @@ fn bsd_kinds(number: u32) -> Option<&'static [Kind]> {
         syscall::FCNTL => &[Int, Fcntl, Hex],
         syscall::IOCTL | syscall::FCHMOD | syscall::FSTAT64 | syscall::FUTIMES => &[Int, Hex, Hex],
         syscall::FTRUNCATE => &[Int, Int],
+        syscall::FSCTL => &[Path, Hex, Hex, Int],
         syscall::LSEEK => &[Int, Int, Whence],
         syscall::SETPGID => &[Int, Int],
         syscall::UMASK => &[Octal],

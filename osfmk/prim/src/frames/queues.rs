@@ -115,7 +115,7 @@ impl QueuesGuard {
     /// Puts a page at the end of a queue; it leaves the one it is on. Wired pages stay off the queues.
     ///
     /// A page that is on a queue may be freed at any moment, and its record says meanwhile that it is on one, whichever
-    /// that is: so whoever frees it waits for this lock ([`forget`]).
+    /// that is: so whoever frees it waits for this lock.
     #[doc(alias = "vm_page_activate")]
     #[doc(alias = "vm_page_deactivate")]
     #[doc(alias = "vm_page_enqueue_active")]

@@ -14,16 +14,20 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use pager_sdk::libsystem::fs::{self, File};
+use pager_sdk::libsystem::process;
 use pager_sdk::{Bytes, Errno};
 use table::Table;
 use tests::child::must_crash;
 use tests::pager::Started;
-use tests::{Context as _, Outcome, Signal, counts, ensure, ensure_equal, raw};
+use tests::{
+    Context as _, OpenFlags, Outcome, Signal, WaitStatus, counts, ensure, ensure_equal, raw,
+};
 
 tests::program! {
     a_good_file_shows_as_it_is,
     a_bad_byte_is_an_error_on_exactly_its_page,
     without_sums_there_is_no_file,
+    what_was_written_reaches_the_pager_before_it_stops,
     nothing_is_left_behind,
 }
 
@@ -45,13 +49,18 @@ struct Both {
     sum: Started,
 }
 
+/// The sums of a file as it is.
+fn sums_of(contents: &[u8]) -> Vec<u8> {
+    let mut table = Table::for_size(contents.len() as u64);
+    table.announce(0, contents);
+    table.settle(0, contents.len());
+    table.bytes()
+}
+
 impl Both {
     fn start() -> Result<Self, String> {
         let good = contents();
-        let mut table = Table::for_size(good.len() as u64);
-        table.announce(0, &good);
-        table.settle(0, good.len());
-        let sums = table.bytes();
+        let sums = sums_of(&good);
         let mut bad = good.clone();
         bad[(BAD * raw::page() + raw::page() / 2 + 1) as usize] ^= 1;
         let files = [
@@ -108,6 +117,35 @@ fn without_sums_there_is_no_file() -> Outcome {
     let both = Both::start()?;
     let open = File::open(&both.path("alone")).map(drop);
     ensure_equal!(open, Err(Errno::ENOENT), "a file without sums");
+    Ok(())
+}
+
+fn what_was_written_reaches_the_pager_before_it_stops() -> Outcome {
+    let (path, sums) = ("/tmp/summed", "/tmp/summed.sum");
+    let mut expected = contents();
+    for (path, bytes) in [(path, expected.clone()), (sums, sums_of(&expected))] {
+        let flags = OpenFlags::WRONLY | OpenFlags::CREAT | OpenFlags::TRUNC;
+        let file = File::open_with(path, flags, 0o644).context("open")?;
+        file.write_all(&bytes).context("write")?;
+    }
+    let pager = Started::start("sum", &["--writable"])?;
+    let file = File::open_with(&pager.path("tmp/summed"), OpenFlags::WRONLY, 0).context("open")?;
+    for at in [1, 3 * raw::page() + 17] {
+        file.write_at(b"new", at).context("write")?;
+        expected[at as usize..][..3].copy_from_slice(b"new");
+    }
+    drop(file);
+    let words = ["pager", "stop", pager.name()];
+    let stop = process::spawn("/bin/pager", &words).context("pager stop")?;
+    let status = process::wait_for(stop).context("wait")?;
+    ensure_equal!(status, WaitStatus::Exited(0), "the end of `pager stop`");
+    let now = fs::read(path).context("read")?;
+    ensure!(now == expected, "the file is not what was written");
+    let now = fs::read(sums).context("read")?;
+    ensure!(now == sums_of(&expected), "the sums are not the file's");
+    for path in [path, sums] {
+        fs::remove_file(path).context("unlink")?;
+    }
     Ok(())
 }
 
