@@ -2,10 +2,10 @@
 //!
 //! Purpose: after a change at the bottom, repair heights, bounds and largest holes on the way up.
 //! Main functions: `refresh` (one node from its children), `rebalance` (one node, by at most two rotations),
-//! `repair` (a whole path).
+//! `repair` (a path, until nothing changes any more: most changes of a large tree are over after a node or two).
 //! Source: Adelson-Velsky and Landis 1962; the hole augmentation is the usual one for interval sets.
 
-use super::{EntryStore, NIL, Path, Span};
+use super::{EntryStore, Knowledge, NIL, Path, Span};
 
 impl<T: Span> EntryStore<T> {
     fn height(&self, link: u32) -> u8 {
@@ -34,8 +34,12 @@ impl<T: Span> EntryStore<T> {
             last = below.last;
             gap = gap.max(below.gap).max(below.first.saturating_sub(end));
         }
-        let node = self.node_mut(index);
-        (node.height, node.first, node.last, node.gap) = (height + 1, first, last, gap);
+        self.node_mut(index).know(Knowledge {
+            height: height + 1,
+            first,
+            last,
+            gap,
+        });
     }
 
     /// Left child minus right child.
@@ -88,11 +92,22 @@ impl<T: Span> EntryStore<T> {
         }
     }
 
-    /// Rebalances every node of `path`, from the bottom to the root.
-    pub(super) fn repair(&mut self, mut path: Path) {
+    /// Rebalances the nodes of `path`, from the bottom up, until the node above would learn nothing new. The node at place
+    /// `moved` of the path has changed its place and is looked at in any case.
+    pub(super) fn repair(&mut self, mut path: Path, moved: Option<usize>) {
         while let Some(index) = path.pop() {
+            let before = self.node(index).knowledge();
             let top = self.rebalance(index);
-            self.replace_child(path.last(), index, top);
+            if top != index {
+                self.replace_child(path.last(), index, top);
+            }
+            if self.node(top).knowledge() != before {
+                continue;
+            }
+            match moved {
+                Some(place) if place < path.len => path.truncate(place + 1),
+                _ => return,
+            }
         }
     }
 

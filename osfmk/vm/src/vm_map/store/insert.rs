@@ -47,7 +47,8 @@ impl<T: Span> EntryStore<T> {
         self.refresh(index);
         self.link_neighbours(index, prev, next);
         self.attach(&path, index, next);
-        self.repair(path);
+        self.repair(path, None);
+        self.remember(index);
         self.len += 1;
         EntryIndex(index)
     }
@@ -65,7 +66,7 @@ impl<T: Span> EntryStore<T> {
         );
         let path = self.path_to(index.0);
         self.node_mut(index.0).item.set_bounds(start, end);
-        self.repair(path);
+        self.repair(path, None);
     }
 
     /// The nodes from the root to `index`, both included.

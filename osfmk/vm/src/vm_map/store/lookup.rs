@@ -1,4 +1,9 @@
-//! Finding the item at an address.
+//! Finding the item at an address: near the last lookup's first, then from the root.
+//!
+//! An operation on a map looks up the same place several times, and so do faults that follow each other.
+//! XNU counterpart: the hint of a map, `SAVE_HINT_MAP_READ`.
+
+use core::sync::atomic::Ordering;
 
 use super::{EntryIndex, EntryStore, NIL, Span, handle};
 
@@ -16,6 +21,9 @@ impl<T: Span> EntryStore<T> {
     #[doc(alias = "vm_map_lookup_entry")]
     #[doc(alias = "vm_map_store_lookup_entry")]
     pub fn lookup(&self, address: u64) -> Found {
+        if let Some(found) = self.near_hint(address) {
+            return found;
+        }
         let mut at = self.root;
         let mut before = NIL;
         while at != NIL {
@@ -23,13 +31,56 @@ impl<T: Span> EntryStore<T> {
             if address < node.item.start() {
                 at = node.left;
             } else if address < node.item.end() {
+                self.hint.store(at, Ordering::Relaxed);
                 return Found::Inside(EntryIndex(at));
             } else {
                 before = at;
                 at = node.right;
             }
         }
+        self.hint.store(before, Ordering::Relaxed);
         Found::After(handle(before))
+    }
+
+    /// The answer, if the address is in the item that the hint names, in the hole behind it or in the item behind that.
+    fn near_hint(&self, address: u64) -> Option<Found> {
+        let at = self.hint.load(Ordering::Relaxed);
+        if at == NIL {
+            return None;
+        }
+        let node = self.node(at);
+        if address < node.item.start() {
+            return None;
+        }
+        if address < node.item.end() {
+            return Some(Found::Inside(EntryIndex(at)));
+        }
+        if node.next == NIL {
+            return Some(Found::After(handle(at)));
+        }
+        let next = &self.node(node.next).item;
+        if address < next.start() {
+            return Some(Found::After(handle(at)));
+        }
+        if address < next.end() {
+            self.hint.store(node.next, Ordering::Relaxed);
+            return Some(Found::Inside(EntryIndex(node.next)));
+        }
+        None
+    }
+
+    /// The next lookup is probably near this item.
+    pub(super) fn remember(&mut self, index: u32) {
+        *self.hint.get_mut() = index;
+    }
+
+    /// This item, just unlinked, goes; the one before it takes its place as the hint.
+    pub(super) fn forget_hint(&mut self, index: u32) {
+        let prev = self.node(index).prev;
+        let hint = self.hint.get_mut();
+        if *hint == index {
+            *hint = prev;
+        }
     }
 
     /// The item that contains `address`.

@@ -1,7 +1,7 @@
 //! The sorted store of a map's entries: an augmented AVL tree over an arena of indices.
 //!
 //! Purpose: hold disjoint address spans so that lookup, insertion, removal, change of bounds and the search for
-//! free space all cost O(log n), at 100,000 entries as at ten.
+//! free space all cost O(log n), at 100,000 entries as at ten; lookups near the last one cost nothing of that.
 //! Main types: [`EntryStore`] (the tree), [`EntryIndex`] (a handle, valid while the map is locked), [`Span`] (what the
 //! tree knows about an item), `Arena` (the memory).
 //! Neighbours: `vm_map` is the only user; nothing here knows objects, protections or locks.
@@ -24,6 +24,8 @@ use arena::Arena;
 pub use arena::StoreShortage;
 pub use hole::HoleRequest;
 pub use lookup::Found;
+
+use core::sync::atomic::AtomicU32;
 
 /// What the tree must know about an item: the half-open range `start..end` it covers.
 pub trait Span {
@@ -63,16 +65,45 @@ struct Node<T> {
     gap: u64,
 }
 
+/// What a node tells the node above about its subtree.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Knowledge {
+    height: u8,
+    first: u64,
+    last: u64,
+    gap: u64,
+}
+
+impl<T> Node<T> {
+    fn knowledge(&self) -> Knowledge {
+        Knowledge {
+            height: self.height,
+            first: self.first,
+            last: self.last,
+            gap: self.gap,
+        }
+    }
+
+    fn know(&mut self, known: Knowledge) {
+        (self.height, self.first) = (known.height, known.first);
+        (self.last, self.gap) = (known.last, known.gap);
+    }
+}
+
 /// Disjoint spans in address order.
 ///
 /// Invariants ([`EntryStore::validate`]): in-order walk and `next` chain agree; spans are non-empty, ascending and
-/// disjoint; heights of siblings differ by at most one; `first`, `last` and `gap` are exact at every node.
+/// disjoint; heights of siblings differ by at most one; `first`, `last` and `gap` are exact at every node; the hint names
+/// an item or nothing.
 pub struct EntryStore<T> {
     nodes: Arena<Node<T>>,
     root: u32,
     head: u32,
     tail: u32,
     len: usize,
+    /// What the last lookup found or a new item: the next lookup is probably near it. Only a hint: lookups, which may be
+    /// several at a time, write it unordered.
+    hint: AtomicU32,
     /// Nodes looked at, for tests that hold the O(log n) promise.
     #[cfg(test)]
     visits: core::sync::atomic::AtomicU64,
@@ -102,6 +133,10 @@ impl Path {
         Some(self.nodes[self.len])
     }
 
+    fn truncate(&mut self, len: usize) {
+        self.len = len;
+    }
+
     fn last(&self) -> u32 {
         if self.len == 0 {
             NIL
@@ -120,6 +155,7 @@ impl<T: Span> EntryStore<T> {
             head: NIL,
             tail: NIL,
             len: 0,
+            hint: AtomicU32::new(NIL),
             #[cfg(test)]
             visits: core::sync::atomic::AtomicU64::new(0),
         }

@@ -11,6 +11,7 @@ impl<T: Span> EntryStore<T> {
         path.pop();
         let parent = path.last();
         let (left, right) = (self.node(index).left, self.node(index).right);
+        let mut moved = None;
         if left != NIL && right != NIL {
             // The in-order successor takes the removed node's place; everything from its old parent up is repaired.
             let mut below = super::Path::new();
@@ -29,6 +30,10 @@ impl<T: Span> EntryStore<T> {
             }
             self.node_mut(heir).left = left;
             self.replace_child(parent, index, heir);
+            // So far the nodes above know of the heir what they knew of the removed node.
+            let known = self.node(index).knowledge();
+            self.node_mut(heir).know(known);
+            moved = Some(path.len);
             path.push(heir);
             for position in 0..below.len {
                 path.push(below.nodes[position]);
@@ -37,8 +42,9 @@ impl<T: Span> EntryStore<T> {
             let child = if left != NIL { left } else { right };
             self.replace_child(parent, index, child);
         }
-        self.repair(path);
+        self.repair(path, moved);
         self.unlink_neighbours(index);
+        self.forget_hint(index);
         self.len -= 1;
         self.nodes.remove(index).item
     }

@@ -213,6 +213,38 @@ fn one_hundred_thousand_entries_cost_a_logarithm_each() {
 }
 
 #[test]
+fn a_hole_among_many_is_filled_and_emptied_without_touching_the_whole_path() {
+    const COUNT: u64 = 100_000;
+    const TURNS: u64 = 1000;
+    let mut store = EntryStore::new();
+    // In no order: a tree grown in order is full at the bottom, and every new leaf makes all of the path higher.
+    for start in (0..COUNT).map(|place| (place * 61_803 % COUNT) * 20) {
+        store.reserve(1).unwrap();
+        store.insert(Piece {
+            start,
+            end: start + 10,
+        });
+    }
+    let mut dice = Dice(7);
+    store.take_visits();
+    for _ in 0..TURNS {
+        let start = dice.roll(COUNT) * 20 + 10;
+        let end = start + 10;
+        assert!(store.is_free(start, end));
+        assert!(matches!(store.lookup(start), Found::After(Some(_))));
+        store.reserve(1).unwrap();
+        store.insert(Piece { start, end });
+        let index = store.at_or_after(start).unwrap();
+        assert!(store.containing(end - 1).is_some());
+        store.remove(index);
+    }
+    // The way down three times, 17 to 20 nodes each, and few on the way up.
+    let per_turn = store.take_visits() / TURNS;
+    assert!(per_turn < 220, "{per_turn} nodes visited per turn");
+    store.validate().unwrap();
+}
+
+#[test]
 fn ascending_insertion_stays_balanced() {
     let mut store = EntryStore::new();
     for start in 0..4096 {

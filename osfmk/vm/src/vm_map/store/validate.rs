@@ -1,5 +1,7 @@
 //! Checking every promise of the store.
 
+use core::sync::atomic::Ordering;
+
 use super::{EntryStore, NIL, Span};
 
 /// What a walk over a subtree found out.
@@ -20,9 +22,12 @@ impl<T: Span> EntryStore<T> {
         let mut before = NIL;
         let mut count = 0;
         let mut end = 0;
+        let hint = self.hint.load(Ordering::Relaxed);
+        let mut hinted = hint == NIL;
         let mut at = self.head;
         while at != NIL {
             let node = self.node(at);
+            hinted |= at == hint;
             if node.prev != before {
                 return Err("prev link disagrees with next link");
             }
@@ -36,6 +41,9 @@ impl<T: Span> EntryStore<T> {
             before = at;
             at = node.next;
             count += 1;
+        }
+        if !hinted {
+            return Err("the hint names an item that is gone");
         }
         if before != self.tail || count != self.len {
             return Err("list length or tail is wrong");
