@@ -10,6 +10,7 @@ mod map_support;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use mach::page_info::PageDisposition;
 use mach::{KernReturn, VmBehavior, VmInherit, VmProt};
 use map_support::*;
 use pmap::Pmap;
@@ -494,9 +495,21 @@ impl World {
                     );
                 }
             }
+            states_of_a_range_are_those_of_its_pages(&side.map);
             assert_eq!(side.map.size(), side.pages.len() as u64 * PAGE);
             assert_eq!(side.map.statistics().user_wired, wired * PAGE);
         }
+    }
+}
+
+/// A range is answered by the leaf tables and the objects together, a page by its objects alone.
+fn states_of_a_range_are_those_of_its_pages(map: &VmMap) {
+    let mut states = [PageDisposition::empty(); PAGES as usize];
+    map.page_range_info(BASE, &mut states).unwrap();
+    for (page, state) in (0..).zip(states) {
+        let alone = map.page_info(address(page));
+        let alone = alone.map_or(0, |info| info.disposition as u32);
+        assert_eq!(state.bits(), alone, "page {page}");
     }
 }
 

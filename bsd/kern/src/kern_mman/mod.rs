@@ -374,7 +374,7 @@ pub(crate) fn mincore(call: &mut Call<'_>) -> Outcome {
             .page_range_info(address, &mut dispositions[..pages])
             .map_err(|_| Errno::EINVAL)?;
         for (byte, disposition) in bytes.iter_mut().zip(&dispositions[..pages]) {
-            *byte = mincore_byte(*disposition).bits();
+            *byte = MINCORE_BYTES[usize::from(disposition.bits() as u8)];
         }
         call.copyout(&bytes[..pages], vector)?;
         address += pages as u64 * page_size;
@@ -383,7 +383,19 @@ pub(crate) fn mincore(call: &mut Call<'_>) -> Outcome {
     DONE
 }
 
-fn mincore_byte(disposition: PageDisposition) -> Mincore {
+/// By the low byte of a disposition, in which everything is that `mincore` tells.
+const MINCORE_BYTES: [u8; 256] = {
+    let mut bytes = [0; 256];
+    let mut low = 0;
+    while low < bytes.len() {
+        let disposition = PageDisposition::from_bits_truncate(low as u32);
+        bytes[low] = mincore_byte(disposition).bits();
+        low += 1;
+    }
+    bytes
+};
+
+const fn mincore_byte(disposition: PageDisposition) -> Mincore {
     let pairs = [
         (PageDisposition::PRESENT, Mincore::INCORE),
         (PageDisposition::REFERENCED, Mincore::REFERENCED),
@@ -391,14 +403,18 @@ fn mincore_byte(disposition: PageDisposition) -> Mincore {
         (PageDisposition::PAGED_OUT, Mincore::PAGED_OUT),
         (PageDisposition::COPIED, Mincore::COPIED),
     ];
-    let mut byte = Mincore::empty();
-    for (is, says) in pairs {
-        byte.set(says, disposition.contains(is));
+    let mut byte = if disposition.contains(PageDisposition::EXTERNAL) {
+        Mincore::empty()
+    } else {
+        Mincore::ANONYMOUS
+    };
+    let mut pair = 0;
+    while pair < pairs.len() {
+        if disposition.contains(pairs[pair].0) {
+            byte = byte.union(pairs[pair].1);
+        }
+        pair += 1;
     }
-    byte.set(
-        Mincore::ANONYMOUS,
-        !disposition.contains(PageDisposition::EXTERNAL),
-    );
     byte
 }
 

@@ -182,6 +182,11 @@ impl Descriptor {
         self.0 & AP_READ_ONLY == 0
     }
 
+    /// The hardware uses it for loads and stores without asking.
+    pub const fn is_in_use_for_writing(self) -> bool {
+        self.0 & (VALID | ACCESS_FLAG | AP_READ_ONLY) == VALID | ACCESS_FLAG
+    }
+
     /// Counted as wired.
     pub const fn is_wired(self) -> bool {
         self.0 & SOFT_WIRED != 0

@@ -5,6 +5,7 @@
 use core::sync::atomic::Ordering;
 
 use machine::address::FrameNumber;
+use machine::page::PAGE_SIZE;
 
 use crate::descriptor::Descriptor;
 use crate::{Pmap, Wiring};
@@ -54,6 +55,25 @@ impl Pmap {
             wiring,
             descriptor,
         })
+    }
+
+    /// Calls `visit` with the place, counted from `start`, of each page of `[start, end)` that a mapping lets writes through to;
+    /// how many there are. Such a page counts as referenced and modified. Takes the pmap's lock.
+    pub fn for_each_written(&self, start: u64, end: u64, mut visit: impl FnMut(usize)) -> usize {
+        self.check_range(start, end);
+        let tree = self.tree.lock();
+        let (mut count, mut va) = (0, start);
+        while let Some(run) = tree.next_leaf(va, end) {
+            let first = (run.start - start) as usize / PAGE_SIZE;
+            for (page, (_, slot)) in (first..).zip(run.slots()) {
+                if slot.read().is_in_use_for_writing() {
+                    visit(page);
+                    count += 1;
+                }
+            }
+            va = run.end;
+        }
+        count
     }
 
     /// Pages mapped.

@@ -71,6 +71,9 @@ pub enum PageKind {
     Anonymous,
 }
 
+/// What a walk remembers of its way: enough for any tree that is as balanced as it is expected to be.
+const WALK_DEPTH: usize = 48;
+
 /// The resident pages of one object.
 pub struct PageList {
     owner: OwnerId,
@@ -215,11 +218,11 @@ impl PageList {
         from: PageIndex,
         to: PageIndex,
     ) -> impl Iterator<Item = (PageIndex, FrameNumber)> + '_ {
-        let mut next = Some(from);
+        let map = map();
+        let mut walk = tree::Walk::<WALK_DEPTH>::from(map, self.root, from.0);
         core::iter::from_fn(move || {
-            let (index, frame) = self.first_from(next?).filter(|(index, _)| *index < to)?;
-            next = index.0.checked_add(1).map(PageIndex);
-            Some((index, frame))
+            let (index, frame) = walk.next(map)?;
+            (index < to.0).then_some((PageIndex(index), frame))
         })
     }
 
@@ -286,7 +289,9 @@ impl PageList {
             self.length,
             "pages in the tree"
         );
+        let mut forgetful = tree::Walk::<2>::from(map(), self.root, 0);
         for (index, frame) in self.iter() {
+            assert_eq!(forgetful.next(map()), Some((index.0, frame)));
             let record = record(frame);
             assert_eq!(record.owner.load(Ordering::Relaxed), self.owner.get());
             assert!(

@@ -9,6 +9,7 @@
 
 use core::sync::atomic::Ordering::Relaxed;
 
+use arrayvec::ArrayVec;
 use machine::FrameNumber;
 
 use super::boot::FrameMap;
@@ -148,6 +149,67 @@ pub(super) fn last_before(map: &FrameMap, root: u32, index: u64) -> Option<Frame
         }
     }
     link(best)
+}
+
+/// A walk over the frames of a tree that does not change meanwhile, in order of index: a few instructions for a step, where
+/// [`first_from`] goes down from the root. It remembers the last `N` places that it has to come back to.
+pub(super) struct Walk<const N: usize> {
+    root: u32,
+    /// Where the walk goes on when what is below is done, the next one last.
+    pending: ArrayVec<u32, N>,
+    /// There were more: what is forgotten comes after all that is remembered.
+    forgetful: bool,
+}
+
+impl<const N: usize> Walk<N> {
+    /// Begins at the frame with the least index at or after `index`.
+    pub(super) fn from(map: &FrameMap, root: u32, index: u64) -> Self {
+        let mut walk = Self {
+            root,
+            pending: ArrayVec::new(),
+            forgetful: false,
+        };
+        walk.seek(map, index);
+        walk
+    }
+
+    fn seek(&mut self, map: &FrameMap, index: u64) {
+        let mut at = self.root;
+        while at != NIL {
+            if key(map, at) < index {
+                at = right(map, at);
+            } else {
+                self.remember(at);
+                at = left(map, at);
+            }
+        }
+    }
+
+    fn remember(&mut self, at: u32) {
+        if self.pending.is_full() {
+            self.pending.remove(0);
+            self.forgetful = true;
+        }
+        self.pending.push(at);
+    }
+
+    /// The next frame, and its index.
+    pub(super) fn next(&mut self, map: &FrameMap) -> Option<(u64, FrameNumber)> {
+        let frame = self.pending.pop()?;
+        let index = key(map, frame);
+        let mut at = right(map, frame);
+        while at != NIL {
+            self.remember(at);
+            at = left(map, at);
+        }
+        if self.forgetful && self.pending.is_empty() {
+            self.forgetful = false;
+            if let Some(after) = index.checked_add(1) {
+                self.seek(map, after);
+            }
+        }
+        Some((index, FrameNumber(frame)))
+    }
 }
 
 /// Checks order and priorities; gives the number of frames. Tests only: it keeps a stack.

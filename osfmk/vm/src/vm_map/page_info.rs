@@ -1,6 +1,9 @@
 //! The state of single pages, as `mincore` and `mach_vm_page_query` tell it.
 //!
 //! Never an error for a hole or for memory nobody touched: such a page has no bits at all.
+//!
+//! A mapping that lets writes through says all there is to say of its page: it is in the object on top, used and changed. So
+//! the leaf tables are asked first, and the objects only for the rest.
 //! XNU counterpart: `vm_map_page_range_info_internal`.
 
 use super::VmMap;
@@ -30,11 +33,15 @@ impl VmMap {
             let Some(object) = entry.object() else {
                 continue;
             };
-            let mut address = entry.start.max(start);
-            while address < entry.end.min(end) {
-                let place = ((address - start) >> self.page_shift) as usize;
-                pages[place] = object.page_disposition(entry.offset_of(address));
-                address += self.page_size();
+            let (from, to) = (entry.start.max(start), entry.end.min(end));
+            let place = |address: u64| ((address - start) >> self.page_shift) as usize;
+            let pages = &mut pages[place(from)..place(to)];
+            let written = object.written_disposition();
+            let known = self
+                .pmap
+                .for_each_written(from, to, |page| pages[page] = written);
+            if known < pages.len() {
+                object.page_dispositions(entry.offset_of(from), pages);
             }
         }
         Ok(())

@@ -14,6 +14,9 @@ use mach::{KernReturn, Result, VmBehavior, VmInherit, VmProt};
 /// Up to so many pages of an entry are looked at one by one.
 const EXACT_PAGES: u64 = 4096;
 
+/// Of these, so many at a time.
+const CHUNK: usize = 64;
+
 /// One entry, described.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Region {
@@ -62,6 +65,19 @@ pub struct RegionPages {
     pub paged_out: u64,
     /// In memory, in the top object of a chain: were shared once.
     pub shared_now_private: u64,
+}
+
+impl RegionPages {
+    fn add(&mut self, state: PageDisposition) {
+        let present = state.contains(PageDisposition::PRESENT);
+        self.resident += u64::from(present);
+        self.dirty += u64::from(present && state.contains(PageDisposition::DIRTY));
+        // A file's page that is not here is where it belongs.
+        let out = state.contains(PageDisposition::PAGED_OUT)
+            && !state.contains(PageDisposition::EXTERNAL);
+        self.paged_out += u64::from(out);
+        self.shared_now_private += u64::from(present && state.contains(PageDisposition::COPIED));
+    }
 }
 
 impl VmMap {
@@ -128,17 +144,12 @@ impl VmMap {
             };
         }
         let mut counts = RegionPages::default();
-        for page in 0..pages {
-            let state = object.page_disposition(entry.offset + (page << self.page_shift));
-            counts.resident += u64::from(state.contains(PageDisposition::PRESENT));
-            counts.dirty +=
-                u64::from(state.contains(PageDisposition::PRESENT | PageDisposition::DIRTY));
-            // A file's page that is not here is where it belongs.
-            let out = state.contains(PageDisposition::PAGED_OUT)
-                && !state.contains(PageDisposition::EXTERNAL);
-            counts.paged_out += u64::from(out);
-            counts.shared_now_private +=
-                u64::from(state.contains(PageDisposition::PRESENT | PageDisposition::COPIED));
+        let mut states = [PageDisposition::empty(); CHUNK];
+        for first in (0..pages).step_by(CHUNK) {
+            let part = &mut states[..CHUNK.min((pages - first) as usize)];
+            part.fill(PageDisposition::empty());
+            object.page_dispositions(entry.offset + (first << self.page_shift), part);
+            part.iter().for_each(|state| counts.add(*state));
         }
         counts
     }

@@ -8,6 +8,7 @@ use mach::{KernReturn, VmBehavior, VmProt};
 use machine::page::{PAGE_SHIFT, PAGE_SIZE};
 use prim::frames::{self, PageFlags};
 
+use super::state::ObjectState;
 use super::step::Level;
 use super::{Chain, ObjectRef, chain};
 use crate::memory_object::requests::Settlement;
@@ -90,41 +91,65 @@ impl ObjectRef {
 
     /// What is known of one page, seen through the chain.
     #[doc(alias = "vm_page_info")]
-    #[doc(alias = "vm_map_page_range_info_internal")]
     pub fn page_disposition(&self, offset: u64) -> PageDisposition {
+        let mut page = [PageDisposition::empty()];
+        self.page_dispositions(offset, &mut page);
+        page[0]
+    }
+
+    /// What is known of the pages from `offset` on, seen through the chain: fills in those that are empty. Pages that nobody
+    /// knows anything of stay empty. Each object is locked once, and costs by what is resident in the range.
+    #[doc(alias = "vm_map_page_range_info_internal")]
+    pub fn page_dispositions(&self, offset: u64, pages: &mut [PageDisposition]) {
         let mut chain = Chain::begin(self.object().clone(), offset >> PAGE_SHIFT);
         loop {
+            let first = chain.page();
+            let end = first.saturating_add(pages.len() as u64);
             let current = chain.current();
-            let internal = current.owner_is_internal();
-            let external = if !internal {
-                PageDisposition::EXTERNAL
-            } else {
-                PageDisposition::empty()
-            };
-            if let Some(frame) = current.pages.lookup(vm_page::index(chain.page())) {
-                let copied = chain.level() == Level::Top && current.shadow.is_some();
-                let copied = if copied {
-                    PageDisposition::COPIED
-                } else {
-                    PageDisposition::empty()
-                };
-                return external | copied | describe(&current.pages, frame);
+            let here = Self::origin(current, chain.level());
+            for (page, frame) in vm_page::pages_in(&current.pages, first, end) {
+                let known = &mut pages[(page - first) as usize];
+                if known.is_empty() {
+                    *known = here | describe(&current.pages, frame);
+                }
             }
-            if current.paged_out.contains(chain.page()) {
-                return PageDisposition::PAGED_OUT;
+            let mut next = first;
+            while let Some(page) = current.paged_out.next(next, end) {
+                let known = &mut pages[(page - first) as usize];
+                if known.is_empty() {
+                    *known = PageDisposition::PAGED_OUT;
+                }
+                next = page + 1;
             }
-            if !internal {
-                let there = chain.page() < current.page_count();
-                return if there {
-                    external | PageDisposition::PAGED_OUT
-                } else {
-                    external
-                };
+            if !current.owner_is_internal() {
+                let contents = current.page_count().saturating_sub(first);
+                for (page, known) in (0..).zip(pages).filter(|(_, known)| known.is_empty()) {
+                    *known = PageDisposition::EXTERNAL;
+                    known.set(PageDisposition::PAGED_OUT, page < contents);
+                }
+                return;
             }
-            if !chain.descend() {
-                return external;
+            if !pages.iter().any(PageDisposition::is_empty) || !chain.descend() {
+                return;
             }
         }
+    }
+
+    /// What is known of a page of this object that a mapping of it lets writes through to: it is here, used and changed.
+    pub(crate) fn written_disposition(&self) -> PageDisposition {
+        PageDisposition::PRESENT
+            | PageDisposition::REFERENCED
+            | PageDisposition::DIRTY
+            | Self::origin(&self.lock(), Level::Top)
+    }
+
+    /// What is known of every page that is in the locked object.
+    fn origin(state: &ObjectState, level: Level) -> PageDisposition {
+        let mut origin = PageDisposition::empty();
+        origin.set(PageDisposition::EXTERNAL, !state.owner_is_internal());
+        let copied = level == Level::Top && state.shadow.is_some();
+        origin.set(PageDisposition::COPIED, copied);
+        origin
     }
 
     /// Throws the pages of anonymous memory away that nobody else can see; otherwise does nothing.
