@@ -129,15 +129,19 @@ pub(crate) fn note_mapped(
     if access.contains(VmProt::WRITE) {
         flags |= PageFlags::DIRTY;
     }
-    list.set_flags(frame, flags);
-    note_used(list, frame);
+    use_with(list, frame, flags);
 }
 
 /// A page of the object was used: it counts as active.
 #[doc(alias = "vm_page_activate")]
 pub(crate) fn note_used(list: &mut PageList, frame: FrameNumber) {
-    let before = list.clear_flags(frame, PageFlags::SPECULATIVE | PageFlags::CLUSTERED);
-    list.set_flags(frame, PageFlags::REFERENCED);
+    use_with(list, frame, PageFlags::empty());
+}
+
+/// The same, and more flags are set.
+fn use_with(list: &mut PageList, frame: FrameNumber, more: PageFlags) {
+    let unused = PageFlags::SPECULATIVE | PageFlags::CLUSTERED;
+    let before = list.change_flags(frame, unused, PageFlags::REFERENCED | more);
     let fresh = before.contains(PageFlags::SPECULATIVE)
         || !queues::queue_of(frame).is_some_and(|queue| settled(queue, list));
     if fresh && frames::wire_count(frame) == 0 {

@@ -51,6 +51,44 @@ enum Occupied {
 /// A pv entry is missing.
 struct NeedsEntry;
 
+/// Slots of one leaf table that are about to be filled: counted in the table and the pmap beforehand, all at once, because a
+/// mapping may be taken away again as soon as it is there. What was not filled is taken off in the end.
+struct Filling<'a> {
+    pmap: &'a Pmap,
+    table: FrameNumber,
+    left: u64,
+}
+
+impl<'a> Filling<'a> {
+    fn begin(pmap: &'a Pmap, table: FrameNumber, count: usize) -> Self {
+        let left = count as u64;
+        table::gain(table, left);
+        pmap.resident.fetch_add(left, Ordering::Relaxed);
+        Self { pmap, table, left }
+    }
+
+    /// One of them is filled now.
+    fn filled(&mut self, descriptor: Descriptor) {
+        self.left -= 1;
+        if descriptor.is_wired() {
+            self.pmap.wired.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Drop for Filling<'_> {
+    fn drop(&mut self) {
+        if self.left == 0 {
+            return;
+        }
+        self.pmap.resident.fetch_sub(self.left, Ordering::Relaxed);
+        if table::lose(self.table, self.left) == 0 {
+            // Made for a page that did not come: swept if nobody comes back for it.
+            self.pmap.empty_tables.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
 impl Pmap {
     /// Maps one page. `prot` is what the mapping allows at most, `access` the access being resolved: writing makes
     /// the page modified and writable at once; with an empty `access` not even reading goes through without a
@@ -132,9 +170,14 @@ impl Pmap {
         let mut entered = 0;
         if let Some(run) = tree.next_leaf(va, end) {
             let skipped = (run.start - va) as usize / PAGE_SIZE;
-            for ((va, slot), frame) in run.slots().zip(&frames[skipped..]) {
+            let frames = &frames[skipped..];
+            let wanted = frames.iter().flatten().count();
+            let mut filling = Filling::begin(self, run.table, wanted);
+            for ((va, slot), frame) in run.slots().zip(frames) {
                 let Some(frame) = *frame else { continue };
-                if let Err(NeedsEntry) = self.enter_slot(va, slot, frame, request, reserve) {
+                if let Err(NeedsEntry) =
+                    self.enter_slot(va, slot, frame, request, reserve, &mut filling)
+                {
                     break;
                 }
                 entered += 1;
@@ -191,13 +234,14 @@ impl Pmap {
                     return Err(NeedsTables { entered });
                 }
             };
+            let pages = (run.end - run.start) as usize / PAGE_SIZE;
+            let mut filling = Filling::begin(self, run.table, pages);
             for (va, slot) in run.slots() {
-                if let Err(NeedsEntry) = self.enter_slot(va, slot, frame(entered), request, reserve)
+                let frame = frame(entered);
+                if let Err(NeedsEntry) =
+                    self.enter_slot(va, slot, frame, request, reserve, &mut filling)
                 {
                     reserve.want(0, count - entered);
-                    // A table made for this page and still empty is swept if the caller never comes back.
-                    self.empty_tables
-                        .fetch_or(table::live(run.table) == 0, Ordering::Relaxed);
                     return Err(NeedsTables { entered });
                 }
                 entered += 1;
@@ -214,11 +258,12 @@ impl Pmap {
         frame: FrameNumber,
         request: Request,
         reserve: &mut TableReserve,
+        filling: &mut Filling<'_>,
     ) -> Result<(), NeedsEntry> {
         loop {
             let old = slot.read();
             if old.is_absent() {
-                return self.insert(slot, frame, request, reserve);
+                return self.insert(slot, frame, request, reserve, filling);
             }
             if request.occupied == Occupied::Keep {
                 return Ok(());
@@ -240,6 +285,7 @@ impl Pmap {
         frame: FrameNumber,
         request: Request,
         reserve: &mut TableReserve,
+        filling: &mut Filling<'_>,
     ) -> Result<(), NeedsEntry> {
         let descriptor = match PvList::lock(frame) {
             Some(mut list) => {
@@ -253,7 +299,6 @@ impl Pmap {
                 }
                 let descriptor = self.prepare(frame, request, &mut list);
                 list.push(slot, &mut entry);
-                table::gain(slot.table());
                 slot.write(descriptor);
                 descriptor
             }
@@ -267,14 +312,11 @@ impl Pmap {
                     descriptor
                 };
                 let descriptor = descriptor.with_wired(request.wiring == Wiring::Wired);
-                table::gain(slot.table());
                 slot.write(descriptor);
                 descriptor
             }
         };
-        self.resident.fetch_add(1, Ordering::Relaxed);
-        self.wired
-            .fetch_add(u64::from(descriptor.is_wired()), Ordering::Relaxed);
+        filling.filled(descriptor);
         Ok(())
     }
 
@@ -333,7 +375,7 @@ impl Pmap {
 
     /// Takes out what stands in `slot`, or waits for whoever is doing so. The slot's pmap is locked.
     fn evict(&self, va: u64, slot: Slot, frame: FrameNumber) {
-        let list = PvList::lock(frame);
+        let mut list = PvList::lock(frame);
         let old = slot.read();
         if old.is_absent() || old.frame() != frame {
             return;
@@ -342,7 +384,10 @@ impl Pmap {
         let mut batch = FlushBatch::new(self);
         batch.add(va);
         batch.finish();
-        self.retire_listed(slot, list);
+        if let Some(list) = &mut list {
+            drop(list.remove(slot));
+        }
+        self.retire(slot);
     }
 
     /// Sweeps empty tables that pv operations left behind.

@@ -165,7 +165,8 @@ fn retire_unlocked(slot: Slot, list: &mut PvList) {
             pmap.empty_tables.store(true, Ordering::Relaxed);
         }
     }
-    let left = pmap.retire(slot, list);
+    drop(list.remove(slot));
+    let left = pmap.retire(slot);
     if let (0, Some(tree)) = (left, tree.as_mut()) {
         tree.prune(pmap, va);
     }

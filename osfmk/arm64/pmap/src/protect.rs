@@ -68,10 +68,10 @@ impl Pmap {
 }
 
 fn protect_run(run: LeafRun, limit: Rights, batch: &mut FlushBatch<'_>) {
-    for (va, slot) in run.slots() {
+    run.for_each_present(|va, slot, _| {
         let changed = slot.update(|old| old.is_valid().then(|| old.limited(limit)));
         if changed.is_some_and(|(old, new)| old.needs_flush(new)) {
             batch.add(va);
         }
-    }
+    });
 }

@@ -113,8 +113,9 @@ impl PvList {
         }
     }
 
-    /// Takes a slot off the list; it must be there.
-    pub(crate) fn remove(&mut self, slot: Slot) {
+    /// Takes a slot off the list; it must be there. Gives back the entry that this leaves without use.
+    #[must_use = "an entry that is dropped goes back alone"]
+    pub(crate) fn remove(&mut self, slot: Slot) -> Option<PvEntry> {
         let word = self.word();
         if word & TAG_MASK == TAG_SLOT {
             assert_eq!(
@@ -123,7 +124,7 @@ impl PvList {
                 "the one mapping is another's"
             );
             self.set_word(0);
-            return;
+            return None;
         }
         assert_eq!(word & TAG_MASK, TAG_ENTRY, "{slot:?} is on no list");
         let first = Chain::at(word);
@@ -131,20 +132,22 @@ impl PvList {
             .find(slot.address())
             .expect("the slot is on its frame's list");
         holder.set_slot(index, first.slot(first.count() - 1));
-        self.shrink(first);
+        self.shrink(first)
     }
 
     /// Drops the last slot of the first entry, then the entry if that was its last, and the chain if one mapping
     /// is left.
-    fn shrink(&mut self, first: Chain) {
-        first.set_count(first.count() - 1);
-        if first.count() == 0 {
+    fn shrink(&mut self, first: Chain) -> Option<PvEntry> {
+        let count = first.count() - 1;
+        if count == 0 {
             self.set_word(first.next().map_or(0, Chain::word));
-            first.free();
-        } else if first.count() == 1 && first.next().is_none() {
+        } else if count == 1 && first.next().is_none() {
             self.set_word(first.slot(0) | TAG_SLOT);
-            first.free();
+        } else {
+            first.set_count(count);
+            return None;
         }
+        Some(PvEntry::from_address(first.0))
     }
 
     /// Some slot of the list.
@@ -266,9 +269,5 @@ impl Chain {
             next = entry.next();
         }
         None
-    }
-
-    fn free(self) {
-        drop(PvEntry::from_address(self.0));
     }
 }

@@ -15,6 +15,7 @@
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
+use arrayvec::ArrayVec;
 use machine::address::{PhysAddr, phys_to_virt};
 use machine::page::{PAGE_MASK, PAGE_SIZE};
 use prim::frames::{self, FrameState, OutOfFrames, OwnedFrame, Reserve};
@@ -83,6 +84,27 @@ impl PvEntry {
         let mut slab = SLAB.lock();
         slab.add_page(page);
         Ok(slab.take().expect("a page was just added"))
+    }
+
+    /// Fetches entries until `entries` holds `count`, as far as they can be had without a frame.
+    pub(crate) fn take_ready<const N: usize>(entries: &mut ArrayVec<Self, N>, count: usize) {
+        let mut slab = SLAB.lock();
+        while entries.len() < count.min(N) {
+            let Some(entry) = slab.take() else { return };
+            entries.push(entry);
+        }
+    }
+
+    /// Gives back all of `entries`.
+    pub(crate) fn give_back_all<const N: usize>(entries: &mut ArrayVec<Self, N>) {
+        let mut pages: ArrayVec<OwnedFrame, N> = ArrayVec::new();
+        let mut slab = SLAB.lock();
+        for entry in entries.drain(..) {
+            pages.extend(slab.give_back(entry.into_address()));
+        }
+        drop(slab);
+        // Frames are freed outside the slab's lock.
+        drop(pages);
     }
 
     /// The entry becomes part of a chain.

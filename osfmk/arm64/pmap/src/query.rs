@@ -64,13 +64,12 @@ impl Pmap {
         let tree = self.tree.lock();
         let (mut count, mut va) = (0, start);
         while let Some(run) = tree.next_leaf(va, end) {
-            let first = (run.start - start) as usize / PAGE_SIZE;
-            for (page, (_, slot)) in (first..).zip(run.slots()) {
-                if slot.read().is_in_use_for_writing() {
-                    visit(page);
+            run.for_each_present(|va, _, descriptor| {
+                if descriptor.is_in_use_for_writing() {
+                    visit((va - start) as usize / PAGE_SIZE);
                     count += 1;
                 }
-            }
+            });
             va = run.end;
         }
         count

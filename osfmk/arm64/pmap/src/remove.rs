@@ -11,12 +11,16 @@
 
 use core::sync::atomic::Ordering;
 
+use arrayvec::ArrayVec;
+use machine::address::FrameNumber;
 use machine::page::PAGE_SIZE;
 use prim::trace::{self, Event};
 
 use crate::descriptor::Descriptor;
 use crate::flush::FlushBatch;
 use crate::pv::PvList;
+use crate::pv_slab::PvEntry;
+use crate::reserve::PV_ENTRIES;
 use crate::slot::Slot;
 use crate::tree::{LeafRun, Tree};
 use crate::{Pmap, table};
@@ -44,18 +48,17 @@ impl Pmap {
     fn remove_chunk(&self, tree: &mut Tree, start: u64, end: u64) -> u64 {
         let mut batch = FlushBatch::new(self);
         let stop = for_each_run(tree, start, end, |run| {
-            for (va, slot) in run.slots().filter(|(_, slot)| !slot.read().is_absent()) {
+            run.for_each_present(|va, slot, _| {
                 slot.make_dying();
                 batch.add(va);
-            }
+            });
         });
         batch.finish();
         let mut va = start;
         while let Some(run) = tree.next_leaf(va, stop) {
-            for (_, slot) in run.slots() {
-                self.forget_dying(slot);
-            }
-            if table::live(run.table) == 0 {
+            let mut gone = Gone::default();
+            run.for_each_present(|_, slot, _| forget_dying(slot, &mut gone));
+            if self.account(run.table, gone) == 0 {
                 tree.prune(self, run.start);
             }
             va = run.end;
@@ -63,44 +66,79 @@ impl Pmap {
         stop
     }
 
-    /// Takes a dying mapping, flushed already, off its list. Another CPU may have done so.
-    fn forget_dying(&self, slot: Slot) {
-        loop {
-            let seen = slot.read();
-            if seen.is_absent() {
-                return;
-            }
-            let list = PvList::lock(seen.frame());
-            if slot.read() == seen {
-                self.retire_listed(slot, list);
-                return;
-            }
+    /// Takes mappings out of the counters of the pmap and of their table, whose remaining live count is returned.
+    fn account(&self, table: FrameNumber, gone: Gone) -> u64 {
+        self.resident.fetch_sub(gone.mappings, Ordering::Relaxed);
+        if gone.wired > 0 {
+            self.wired.fetch_sub(gone.wired, Ordering::Relaxed);
         }
+        table::lose(table, gone.mappings)
     }
 
-    /// As [`Pmap::retire`], for a frame that may have no list.
-    pub(crate) fn retire_listed(&self, slot: Slot, list: Option<PvList>) {
-        match list {
-            Some(mut list) => self.retire(slot, &mut list),
-            None => self.clear_slot(slot),
-        };
+    /// The end of a mapping that no TLB has and no pv list any more: out of the table and the counters. The table's
+    /// remaining live count is returned; afterwards only the holder of the pmap's lock may touch table or pmap.
+    pub(crate) fn retire(&self, slot: Slot) -> u64 {
+        let mut gone = Gone::default();
+        gone.clear(slot);
+        self.account(slot.table(), gone)
     }
+}
 
-    /// The end of a mapping that no TLB has: off the pv list, out of the counters, out of the table, whose
-    /// remaining live count is returned. Afterwards only the holder of the pmap's lock may touch table or pmap.
-    pub(crate) fn retire(&self, slot: Slot, list: &mut PvList) -> u64 {
-        list.remove(slot);
-        self.clear_slot(slot)
-    }
+/// Mappings of one table that were taken out and are still in the counters, and the pv entries that were theirs.
+#[derive(Default)]
+struct Gone {
+    mappings: u64,
+    wired: u64,
+    entries: ArrayVec<PvEntry, PV_ENTRIES>,
+}
 
-    fn clear_slot(&self, slot: Slot) -> u64 {
+impl Gone {
+    /// Empties the slot of a mapping that is on no pv list any more.
+    fn clear(&mut self, slot: Slot) {
         let old = slot.read();
         debug_assert!(old.is_dying());
-        self.resident.fetch_sub(1, Ordering::Relaxed);
-        self.wired
-            .fetch_sub(u64::from(old.is_wired()), Ordering::Relaxed);
+        self.mappings += 1;
+        self.wired += u64::from(old.is_wired());
         slot.write(Descriptor::ABSENT);
-        table::lose(slot.table())
+    }
+
+    /// A pv entry that is free now: they go back together.
+    fn keep(&mut self, entry: Option<PvEntry>) {
+        self.entries.extend(entry);
+        if self.entries.is_full() {
+            PvEntry::give_back_all(&mut self.entries);
+        }
+    }
+}
+
+impl Drop for Gone {
+    fn drop(&mut self) {
+        if !self.entries.is_empty() {
+            PvEntry::give_back_all(&mut self.entries);
+        }
+    }
+}
+
+/// Takes a dying mapping, flushed already, off its list. Another CPU may have done so.
+fn forget_dying(slot: Slot, gone: &mut Gone) {
+    loop {
+        let seen = slot.read();
+        if seen.is_absent() {
+            return;
+        }
+        let list = PvList::lock(seen.frame());
+        if slot.read() == seen {
+            match list {
+                Some(mut list) => {
+                    let entry = list.remove(slot);
+                    gone.clear(slot);
+                    drop(list);
+                    gone.keep(entry);
+                }
+                None => gone.clear(slot),
+            }
+            return;
+        }
     }
 }
 

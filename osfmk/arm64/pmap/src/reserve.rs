@@ -75,6 +75,7 @@ impl TableReserve {
     /// Fetches pv entries for up to `count` pages that are mapped elsewhere too, as far as they can be had at once. Allowed
     /// under every lock that stands before a pmap's.
     pub fn top_up(&mut self, count: usize, class: Reserve) {
+        PvEntry::take_ready(&mut self.entries, count);
         while self.entries.len() < count.min(PV_ENTRIES) {
             let Ok(entry) = PvEntry::allocate(class) else {
                 return;

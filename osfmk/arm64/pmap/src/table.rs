@@ -16,7 +16,8 @@
 //! From the physical address of a leaf descriptor this gives the address it maps (start + index pages) and the
 //! pmap, which is all a pv list has to know. XNU counterpart: `pt_desc_t` (`ptd_info`, `pt_cnt`).
 //!
-//! **Live count.** The descriptors of a table that are not absent, *dying* ones included. It pins the table,
+//! **Live count.** The descriptors of a table that are not absent, *dying* ones included, and those that the holder of the
+//! pmap's lock is about to write or has just taken out. It pins the table,
 //! and through the table its pmap: whoever takes a mapping away by way of the pv list subtracts from the live
 //! count as its very last access to either. A table is freed when the count is zero, by the holder of the pmap's
 //! lock.
@@ -73,17 +74,22 @@ pub(crate) fn live(table: FrameNumber) -> u64 {
     (frames::pv(table).word.load(Ordering::Acquire) & LIVE_MASK) >> LIVE_SHIFT
 }
 
-/// One more descriptor is in use.
-pub(crate) fn gain(table: FrameNumber) {
-    frames::pv(table).word.fetch_add(LIVE_ONE, Ordering::AcqRel);
+/// So many descriptors more are in use, or will be: before they are written.
+pub(crate) fn gain(table: FrameNumber, count: u64) {
+    frames::pv(table)
+        .word
+        .fetch_add(count * LIVE_ONE, Ordering::AcqRel);
 }
 
-/// One descriptor fewer; returns how many are left. The caller may not touch table or pmap afterwards unless it
+/// So many descriptors fewer; returns how many are left. The caller may not touch table or pmap afterwards unless it
 /// holds the pmap's lock.
-pub(crate) fn lose(table: FrameNumber) -> u64 {
-    let before = frames::pv(table).word.fetch_sub(LIVE_ONE, Ordering::AcqRel);
-    debug_assert_ne!(before & LIVE_MASK, 0);
-    ((before & LIVE_MASK) >> LIVE_SHIFT) - 1
+pub(crate) fn lose(table: FrameNumber, count: u64) -> u64 {
+    let before = frames::pv(table)
+        .word
+        .fetch_sub(count * LIVE_ONE, Ordering::AcqRel);
+    let before = (before & LIVE_MASK) >> LIVE_SHIFT;
+    debug_assert!(before >= count);
+    before - count
 }
 
 /// The first address that the table translates.

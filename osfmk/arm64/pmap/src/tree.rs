@@ -40,6 +40,22 @@ impl LeafRun {
             .step_by(machine::page::PAGE_SIZE)
             .map(move |va| (va, Slot::of(self.table, va, LEAF_LEVEL)))
     }
+
+    /// Calls `visit` for every descriptor of the run that is not absent: address, place and what stands there. Ends when as
+    /// many were seen as the table had at the beginning: most tables of small programs hold few. The pmap is locked.
+    pub(crate) fn for_each_present(self, mut visit: impl FnMut(u64, Slot, Descriptor)) {
+        let mut left = table::live(self.table);
+        for (va, slot) in self.slots() {
+            if left == 0 {
+                return;
+            }
+            let descriptor = slot.read();
+            if !descriptor.is_absent() {
+                visit(va, slot, descriptor);
+                left -= 1;
+            }
+        }
+    }
 }
 
 /// The tables under one root; guarded by the pmap's lock.
@@ -124,7 +140,7 @@ impl Tree {
         barrier::publish_tables();
         slot.write(Descriptor::table(new));
         if parent != self.root {
-            table::gain(parent);
+            table::gain(parent, 1);
         }
         self.count += 1;
         new
@@ -151,7 +167,7 @@ impl Tree {
             }
             Slot::of(path[depth], va, level).write(Descriptor::ABSENT);
             if depth != 0 {
-                table::lose(path[depth]);
+                table::lose(path[depth], 1);
             }
             removed += 1;
         }

@@ -233,17 +233,27 @@ impl PageList {
 
     /// Sets flags of a page; gives the ones before.
     pub fn set_flags(&mut self, frame: FrameNumber, flags: PageFlags) -> PageFlags {
-        let word = &self.own(frame).flags;
-        let before = word.load(Ordering::Relaxed);
-        word.store(before | flags.bits(), Ordering::Release);
-        PageFlags::from_bits_truncate(before)
+        self.change_flags(frame, PageFlags::empty(), flags)
     }
 
     /// Clears flags of a page; gives the ones before.
     pub fn clear_flags(&mut self, frame: FrameNumber, flags: PageFlags) -> PageFlags {
+        self.change_flags(frame, flags, PageFlags::empty())
+    }
+
+    /// Clears flags of a page and sets others; gives the ones before.
+    pub fn change_flags(
+        &mut self,
+        frame: FrameNumber,
+        clear: PageFlags,
+        set: PageFlags,
+    ) -> PageFlags {
         let word = &self.own(frame).flags;
         let before = word.load(Ordering::Relaxed);
-        word.store(before & !flags.bits(), Ordering::Release);
+        let after = (before & !clear.bits()) | set.bits();
+        if after != before {
+            word.store(after, Ordering::Release);
+        }
         PageFlags::from_bits_truncate(before)
     }
 

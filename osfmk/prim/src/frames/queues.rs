@@ -50,10 +50,31 @@ impl PageQueue {
         PageQueue::ActiveAnonymous,
     ];
 
-    fn from_number(number: u8) -> Option<Self> {
-        Self::ALL.into_iter().find(|queue| *queue as u8 == number)
+    const fn from_number(number: u8) -> Option<Self> {
+        Some(match number {
+            1 => PageQueue::ActiveFile,
+            2 => PageQueue::InactiveFile,
+            3 => PageQueue::InactiveAnonymous,
+            4 => PageQueue::Speculative,
+            5 => PageQueue::Laundry,
+            6 => PageQueue::ActiveAnonymous,
+            _ => return None,
+        })
     }
 }
+
+const _: () = {
+    let mut at = 0;
+    while at < PageQueue::ALL.len() {
+        let queue = PageQueue::ALL[at];
+        let same = match PageQueue::from_number(queue as u8) {
+            Some(found) => found as u8 == queue as u8,
+            None => false,
+        };
+        assert!(same, "a queue is found by its number");
+        at += 1;
+    }
+};
 
 #[derive(Clone, Copy)]
 struct Ends {

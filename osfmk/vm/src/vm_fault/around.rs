@@ -10,11 +10,10 @@
 
 use core::ops::Range;
 
-use arrayvec::ArrayVec;
 use mach::{VmBehavior, VmProt};
-use machine::page::{PAGE_SHIFT, PAGE_SIZE};
+use machine::page::PAGE_SHIFT;
 use pmap::Wiring;
-use prim::frames::{self, FrameNumber};
+use prim::frames;
 
 use super::resolve::{Blocked, Resolved};
 use super::spares::Spares;
@@ -56,29 +55,31 @@ pub(super) fn enter_resident(
     } else {
         resolved.protection - VmProt::WRITE
     };
-    let mut run: ArrayVec<Option<FrameNumber>, WINDOW_PAGES> = ArrayVec::new();
+    let distance = |at: u64| (at as i64 - addr as i64) >> PAGE_SHIFT;
+    let first = distance(window.start);
+    let mut run = [None; WINDOW_PAGES];
+    let run = &mut run[..((window.end - window.start) >> PAGE_SHIFT) as usize];
+    for (distance, frame) in chain.neighbours(first..distance(window.end)) {
+        run[(distance - first) as usize] = Some(frame);
+    }
     let mut shared = 0;
-    for at in window.clone().step_by(PAGE_SIZE) {
-        let distance = (at as i64 - addr as i64) >> PAGE_SHIFT;
-        let frame = (distance != 0).then(|| chain.neighbour(distance)).flatten();
-        if let Some(frame) = frame {
-            let pages = &mut chain.current_mut().pages;
-            if protection.contains(VmProt::WRITE) && code_signing::is_judged(pages.flags(frame)) {
-                // Its executable mappings would have to go first.
-                run.push(None);
-                continue;
-            }
-            shared += usize::from(pmap::is_mapped(frame));
-            vm_page::note_mapped(pages, frame, protection, VmProt::READ);
+    for place in run.iter_mut() {
+        let Some(frame) = *place else { continue };
+        let pages = &mut chain.current_mut().pages;
+        if protection.contains(VmProt::WRITE) && code_signing::is_judged(pages.flags(frame)) {
+            // Its executable mappings would have to go first.
+            *place = None;
+            continue;
         }
-        run.push(frame);
+        shared += usize::from(pmap::is_mapped(frame));
+        vm_page::note_mapped(pages, frame, protection, VmProt::READ);
     }
     if run.iter().all(Option::is_none) {
         return;
     }
     spares.tables.top_up(shared, spares.options.reserve);
     map.pmap()
-        .enter_around(window.start, &run, protection, &mut spares.tables);
+        .enter_around(window.start, run, protection, &mut spares.tables);
 }
 
 /// Shows zeros at `addr`, and around it, in memory nobody has touched. The map's shared lock is held.

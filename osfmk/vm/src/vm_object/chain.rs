@@ -6,6 +6,7 @@
 //! It decides nothing. XNU counterpart: the `object`/`cur_object` loops of `vm_fault.c`.
 
 use alloc::sync::Arc;
+use core::ops::Range;
 
 use prim::frames::FrameNumber;
 use prim::lock::OwnedMutexGuard;
@@ -76,16 +77,21 @@ impl Chain {
         shadow.is_some_and(|shadow| Arc::ptr_eq(shadow.object(), lower.owner()))
     }
 
-    /// The resident page so many pages from the one at hand, unless the object on top hides it. For a direct chain.
-    pub(crate) fn neighbour(&self, distance: i64) -> Option<FrameNumber> {
-        if !self.is_top() {
-            let above = self.top_page.checked_add_signed(distance)?;
-            if self.top.has_page(above) {
-                return None;
-            }
-        }
-        let page = self.page.checked_add_signed(distance)?;
-        self.current().pages.lookup(vm_page::index(page))
+    /// The resident pages whose distance from the one at hand lies in `distances`, in order, unless the object on top hides
+    /// them. For a direct chain.
+    pub(crate) fn neighbours(
+        &self,
+        distances: Range<i64>,
+    ) -> impl Iterator<Item = (i64, FrameNumber)> + '_ {
+        let first = self.page.saturating_add_signed(distances.start);
+        let end = self.page.saturating_add_signed(distances.end);
+        let hidden = |distance: i64| {
+            let above = self.top_page.checked_add_signed(distance);
+            !self.is_top() && above.is_none_or(|page| self.top.has_page(page))
+        };
+        vm_page::pages_in(&self.current().pages, first, end)
+            .map(|(page, frame)| (page.wrapping_sub(self.page) as i64, frame))
+            .filter(move |(distance, _)| *distance != 0 && !hidden(*distance))
     }
 
     /// Back to the top.
