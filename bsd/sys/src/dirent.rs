@@ -89,6 +89,22 @@ impl<'a> Dirent<'a> {
     }
 }
 
+/// Writes as many records as fit into `out` and tells their length; `None` if there is one and not even that fits.
+pub fn write_all<'a>(
+    entries: impl IntoIterator<Item = Dirent<'a>>,
+    out: &mut [u8],
+) -> Option<usize> {
+    let mut length = 0;
+    for entry in entries {
+        match entry.write(&mut out[length..]) {
+            Some(written) => length += written,
+            None if length == 0 => return None,
+            None => break,
+        }
+    }
+    Some(length)
+}
+
 /// The records of a buffer, up to the first that is not one.
 pub fn entries(mut bytes: &[u8]) -> impl Iterator<Item = Dirent<'_>> {
     core::iter::from_fn(move || Dirent::take(&mut bytes))

@@ -7,7 +7,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use bsd_sys::Errno;
-use bsd_sys::dirent::{Dirent, kind};
+use bsd_sys::dirent::{self, Dirent, kind};
 use bsd_sys::stat::{S_IFDIR, S_IFREG};
 use mach::defs::{Array, Call, Outcome, file_server, pager_service};
 use mach::file::{DIRECTORY_BYTES, FileAttributes, FileHandle};
@@ -281,24 +281,18 @@ impl<P: Pager> file_server::Server<User> for Service<P> {
     ) -> Result<file_server::read_directory::Reply> {
         let path = String::from(self.path(request.directory)?);
         let entries = self.pager.list(&path).map_err(errno)?;
-        let mut records = alloc::vec![0; (request.capacity as usize).min(DIRECTORY_BYTES)];
-        let mut length = 0;
         let wanted = usize::try_from(request.from).unwrap_or(usize::MAX);
-        for (position, entry) in entries.iter().enumerate().skip(wanted) {
-            let record = Dirent {
-                // A number is given at the lookup; readers want only that it is not zero.
-                ino: position as u64 + 2,
-                seekoff: position as u64 + 1,
-                kind: record_kind(entry.kind),
-                name: entry.name.as_bytes(),
-            };
-            match record.write(&mut records[length..]) {
-                Some(written) => length += written,
-                None if length == 0 => return Err(errno(Errno::EINVAL)),
-                None => break,
-            }
-        }
-        records.truncate(length);
+        let numbered = entries.iter().zip(1..).skip(wanted);
+        let entries = numbered.map(|(entry, next)| Dirent {
+            // A number is given at the lookup; readers want only that it is not zero.
+            ino: next + 1,
+            seekoff: next,
+            kind: record_kind(entry.kind),
+            name: entry.name.as_bytes(),
+        });
+        let mut records = alloc::vec![0; (request.capacity as usize).min(DIRECTORY_BYTES)];
+        let length = dirent::write_all(entries, &mut records);
+        records.truncate(length.ok_or_else(|| errno(Errno::EINVAL))?);
         Ok(file_server::read_directory::Reply {
             records: Array(records),
         })

@@ -1,6 +1,6 @@
 //! What the kernel asks about names, answered from the volumes.
 
-use bsd_sys::dirent::{Dirent, kind};
+use bsd_sys::dirent::{self, Dirent, kind};
 use bsd_sys::errno::Errno;
 use bsd_sys::stat::{S_IFCHR, S_IFDIR, S_IFLNK, S_IFREG};
 use mach::Result;
@@ -170,22 +170,15 @@ impl file_server::Server<User> for FileServer {
                 _ => break entries,
             }
         };
+        let shown = entries.iter().filter(shown).map(|entry| Dirent {
+            ino: entry.inode,
+            seekoff: entry.next,
+            kind: kind_number(entry.kind),
+            name: entry.name.as_bytes(),
+        });
         let mut records = alloc::vec![0; capacity as usize];
-        let mut length = 0;
-        for entry in entries.iter().filter(shown) {
-            let record = Dirent {
-                ino: entry.inode,
-                seekoff: entry.next,
-                kind: kind_number(entry.kind),
-                name: entry.name.as_bytes(),
-            };
-            match record.write(&mut records[length..]) {
-                Some(written) => length += written,
-                // Not even one fits: the caller must come with more room.
-                None if length == 0 => return Err(errno(Errno::EINVAL)),
-                None => break,
-            }
-        }
+        // Where not even one fits the caller must come with more room.
+        let length = dirent::write_all(shown, &mut records).ok_or_else(|| errno(Errno::EINVAL))?;
         records.truncate(length);
         Ok(file_server::read_directory::Reply {
             records: Array(records),

@@ -45,6 +45,7 @@ pub mod vnode;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use bsd_sys::dirent::{self, Dirent};
 use bsd_sys::errno::Errno;
 use mach::file::{FileAttributes, FileHandle};
 use vm::vm_object::ObjectRef;
@@ -253,24 +254,16 @@ pub fn records<'a>(
     from: u64,
     capacity: u32,
 ) -> Result<Vec<u8>, Errno> {
+    let wanted = usize::try_from(from).unwrap_or(usize::MAX);
+    let numbered = entries.zip(1..).skip(wanted);
+    let entries = numbered.map(|((ino, kind, name), next)| Dirent {
+        ino,
+        seekoff: next,
+        kind,
+        name: name.as_bytes(),
+    });
     let mut out = alloc::vec![0; capacity as usize];
-    let mut length = 0;
-    for (position, (ino, kind, name)) in entries
-        .enumerate()
-        .skip(usize::try_from(from).unwrap_or(usize::MAX))
-    {
-        let entry = bsd_sys::dirent::Dirent {
-            ino,
-            seekoff: position as u64 + 1,
-            kind,
-            name: name.as_bytes(),
-        };
-        match entry.write(&mut out[length..]) {
-            Some(written) => length += written,
-            None if length == 0 => return Err(Errno::EINVAL),
-            None => break,
-        }
-    }
+    let length = dirent::write_all(entries, &mut out).ok_or(Errno::EINVAL)?;
     out.truncate(length);
     Ok(out)
 }
