@@ -23,6 +23,7 @@
 //! | [`raw`] | memory calls without any of the library's checks |
 //! | [`region`] | what the kernel tells of a mapping |
 //! | [`random`] | numbers that repeat |
+//! | [`vector`] | the floating-point and SIMD registers |
 
 #![no_std]
 
@@ -35,6 +36,7 @@ pub mod random;
 pub mod raw;
 pub mod region;
 pub mod shared;
+pub mod vector;
 
 use alloc::string::String;
 

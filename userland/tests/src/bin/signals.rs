@@ -19,7 +19,7 @@ use libsystem::signal::{self, Context, Disposition, Mcontext, SignalInfo};
 use libsystem::{env, memory, process, syscall, time};
 use tests::child::{self, end_of, eventually, must_crash};
 use tests::random::Random;
-use tests::{Context as _, Outcome, Test, ensure, ensure_equal};
+use tests::{Context as _, Outcome, Test, ensure, ensure_equal, vector};
 
 libsystem::main!(run);
 
@@ -263,7 +263,7 @@ fn a_handler_may_leave_by_its_context() -> Outcome {
 /// Overwrites the vector registers, and leaves the failing instruction.
 unsafe extern "C" fn spoil(_signal: i32, _info: *mut SignalInfo, context: *mut Context) {
     COUNT.fetch_add(1, Ordering::SeqCst);
-    unit::set(&unit::pattern(99));
+    vector::set(&vector::pattern(100));
     // SAFETY: the kernel's frame.
     unsafe { registers(context).pc += 4 };
 }
@@ -271,10 +271,10 @@ unsafe extern "C" fn spoil(_signal: i32, _info: *mut SignalInfo, context: *mut C
 fn all_registers_survive_a_handler() -> Outcome {
     catch(Signal::ILL, spoil, ActionFlags::empty())?;
     for round in 0..50 {
-        let vectors = unit::pattern(round);
-        unit::set(&vectors);
+        let vectors = vector::pattern(round + 1);
+        vector::set(&vectors);
         ensure!(unit::general_survives(round * 7 + 3), "a general register");
-        ensure!(unit::get() == vectors, "a vector register");
+        ensure!(vector::get() == vectors, "a vector register");
     }
     ensure_equal!(count(), 50, "handled");
     Ok(())
@@ -759,53 +759,6 @@ fn wrong_arguments_are_refused() -> Outcome {
 mod unit {
     use core::arch::{asm, naked_asm};
 
-    /// The halves of the 32 vector registers.
-    pub(super) type Registers = [[u64; 2]; 32];
-
-    macro_rules! each {
-        ($with:ident: $($n:literal)*) => { $($with!($n);)* };
-    }
-
-    /// Writes all vector registers.
-    pub(super) fn set(values: &Registers) {
-        macro_rules! one {
-            ($n:literal) => {
-                // SAFETY: `fmov dN, x9` and `fmov vN.d[1], x10`: the compiler uses none of these registers.
-                unsafe {
-                    asm!(
-                        ".inst {low}", ".inst {high}",
-                        low = const 0x9e67_0000u32 | 9 << 5 | $n,
-                        high = const 0x9eaf_0000u32 | 10 << 5 | $n,
-                        in("x9") values[$n][0], in("x10") values[$n][1],
-                        options(nomem, nostack, preserves_flags),
-                    );
-                }
-            };
-        }
-        each!(one: 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31);
-    }
-
-    /// Reads all vector registers.
-    pub(super) fn get() -> Registers {
-        let mut values = [[0; 2]; 32];
-        macro_rules! one {
-            ($n:literal) => {
-                // SAFETY: `fmov x9, dN` and `fmov x10, vN.d[1]` change nothing else.
-                unsafe {
-                    asm!(
-                        ".inst {low}", ".inst {high}",
-                        low = const 0x9e66_0000u32 | $n << 5 | 9,
-                        high = const 0x9eae_0000u32 | $n << 5 | 10,
-                        out("x9") values[$n][0], out("x10") values[$n][1],
-                        options(nomem, nostack, preserves_flags),
-                    );
-                }
-            };
-        }
-        each!(one: 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31);
-        values
-    }
-
     /// Reads a word where there may be none, by an instruction that does nothing else: it can be skipped.
     pub(super) fn load(address: u64) -> u64 {
         let value;
@@ -888,21 +841,10 @@ mod unit {
         }
         touch as *const () as u64
     }
-
-    /// A pattern that differs from register to register.
-    pub(super) fn pattern(seed: u64) -> Registers {
-        let mut random = tests::random::Random::new(seed + 1);
-        core::array::from_fn(|_| [random.number(), random.number()])
-    }
 }
 
 #[cfg(not(target_os = "none"))]
 mod unit {
-    pub(super) type Registers = [[u64; 2]; 32];
-    pub(super) fn set(_values: &Registers) {}
-    pub(super) fn get() -> Registers {
-        [[0; 2]; 32]
-    }
     pub(super) fn load(_address: u64) -> u64 {
         0
     }
@@ -914,8 +856,5 @@ mod unit {
     }
     pub(super) fn touch_stack() -> u64 {
         0
-    }
-    pub(super) fn pattern(_seed: u64) -> Registers {
-        [[0; 2]; 32]
     }
 }
