@@ -13,17 +13,22 @@ use machine::trap::CPSR_CARRY;
 use pmap::Pmap;
 use prim::frames::Reserve;
 use prim::trace::{self, Event};
+use vm::vm_pageout::patiently;
 
 use crate::kern_sig::ThreadSignals;
 use crate::proc::{Proc, ProcParameters};
 use crate::sysent::{Call, Outcome};
 
-/// `fork()`: the child's number to the parent.
+/// `fork()`: the child's number to the parent. Whoever has no memory for a child waits until there is some.
 ///
 /// # Errors
 /// `EAGAIN` when there are too many processes, `ENOMEM`.
 #[doc(alias = "fork1")]
 pub(crate) fn fork(call: &mut Call<'_>) -> Outcome {
+    patiently(|| fork_at_once(call))
+}
+
+fn fork_at_once(call: &Call<'_>) -> Outcome {
     let pmap = Pmap::create(Reserve::Normal).map_err(|_| Errno::ENOMEM)?;
     let map = call.map.fork(pmap).map_err(|_| Errno::ENOMEM)?;
     let task = Task::create(map).map_err(|_| Errno::ENOMEM)?;
@@ -54,7 +59,7 @@ pub(crate) fn fork(call: &mut Call<'_>) -> Outcome {
         Err(_) => {
             child.unmake();
             task.terminate();
-            Err(Errno::EAGAIN.into())
+            Err(Errno::ENOMEM.into())
         }
     }
 }

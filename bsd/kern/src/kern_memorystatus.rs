@@ -1,7 +1,7 @@
 //! When memory runs out: the process that goes.
 //!
 //! Page-out calls when it can get no more memory: there is no swap disk, or it is full. The process whose end gives most of it
-//! back is killed, with a line on the console that says why; never init or a program of the boot archive (pagers are). A
+//! back is killed, with a line on the console that says why; never init, the file server or the pager of anonymous memory. A
 //! registered pager goes only when there is nobody else, and so does what init has started (the shell in charge), unless it
 //! has much of the memory itself. Until the victim's memory is free no other process is chosen; that it gets there, its
 //! threads may go into the reserve.
@@ -18,7 +18,7 @@ use prim::thread::with_reserve;
 use vm::vm_pageout::{PressureListener, set_pressure_listener};
 use vm::vm_statistics::OUT_OF_MEMORY_KILLS;
 
-use crate::proc::{self, INIT, Phase, Proc};
+use crate::proc::{self, INIT, Phase, Proc, Trust};
 use crate::{kern_sig, tty, vfs};
 
 /// How long a killed process may take to give its memory back before another one is chosen.
@@ -106,7 +106,7 @@ fn choose(procs: &[Arc<Proc>]) -> Option<(Arc<Proc>, u64)> {
 fn is_expendable(proc: &Proc) -> bool {
     let state = proc.state();
     proc.pid() != INIT
-        && !state.privileged
+        && state.trust != Trust::Service
         && state.status.is_none()
         && state.phase() == Phase::Running
 }

@@ -82,10 +82,22 @@ pub struct ProcState {
     pub umask: u16,
     /// What is known of its code.
     pub(crate) code: Arc<ProcessCode>,
-    /// It came from the boot archive and may name the host's privileged ports.
-    pub privileged: bool,
+    /// What it may, by where its program came from.
+    pub trust: Trust,
     /// What it does with signals.
     pub(crate) actions: Actions,
+}
+
+/// What a process may, by where its program came from.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Trust {
+    /// Nothing special.
+    Ordinary,
+    /// It came with the kernel: it may name the host's privileged ports.
+    Privileged,
+    /// It is one of those that memory comes from, the archive's `sbin`: besides, it may use the frames' reserve, its memory stays in
+    /// memory, and it is not killed when memory runs out.
+    Service,
 }
 
 /// Where in its life a process is.
@@ -165,17 +177,17 @@ impl Proc {
                 state.group,
                 state.umask,
                 state.code.code(),
-                state.privileged,
+                state.trust,
                 state.actions.fork(),
             )
         });
-        let (name, group, umask, code, privileged, actions) = inherited.unwrap_or_else(|| {
+        let (name, group, umask, code, trust, actions) = inherited.unwrap_or_else(|| {
             (
                 String::new(),
                 INIT,
                 0o022,
                 Code::default(),
-                true,
+                Trust::Service,
                 Actions::default(),
             )
         });
@@ -205,7 +217,7 @@ impl Proc {
                     group,
                     umask,
                     code: code.clone(),
-                    privileged,
+                    trust,
                     actions,
                 },
             ),

@@ -27,7 +27,7 @@ use vm::vm_map::VmMap;
 
 use crate::kern_descrip::{FileTable, OpenFile};
 use crate::kern_exec::{self, Arguments};
-use crate::proc::{self, Proc, ProcParameters};
+use crate::proc::{self, Proc, ProcParameters, Trust};
 use crate::sysent::{self, Call, Outcome};
 use crate::vfs::lookup::{Last, lookup};
 use crate::vfs::{boot_archive, devices, namespace, pagers, server, update};
@@ -145,7 +145,7 @@ pub(crate) fn init_ended(init: &Proc) {
 
 /// `reboot(how)`: for the privileged.
 pub(crate) fn reboot(call: &mut Call<'_>) -> Outcome {
-    if !call.proc.state().privileged {
+    if call.proc.state().trust < Trust::Privileged {
         return Err(Errno::EPERM.into());
     }
     let how = call.int(0);
@@ -194,7 +194,11 @@ impl Personality for Bsd {
     }
 
     fn is_privileged(&self, task: &Task) -> bool {
-        proc::of_task(task).is_some_and(|proc| proc.state().privileged)
+        proc::of_task(task).is_some_and(|proc| proc.state().trust >= Trust::Privileged)
+    }
+
+    fn serves_memory(&self, task: &Task) -> bool {
+        proc::of_task(task).is_some_and(|proc| proc.state().trust == Trust::Service)
     }
 
     fn name(&self, task: &Task) -> String {

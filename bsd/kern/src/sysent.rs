@@ -15,6 +15,7 @@ use kern::thread::Thread;
 use machine::trap::{CPSR_CARRY, SavedState};
 use prim::trace::{self, Event};
 use vm::vm_map::VmMap;
+use vm::vm_pageout::Shortage;
 
 use crate::kern_sig::Interruption;
 use crate::proc::{self, Proc};
@@ -61,6 +62,16 @@ impl fmt::Display for Failure {
             Self::Restart | Self::Interrupted => Errno::EINTR.fmt(f),
             Self::JustReturn => f.write_str("nothing to say"),
         }
+    }
+}
+
+impl Shortage for Failure {
+    fn is_shortage(&self) -> bool {
+        matches!(self, Self::Errno(Errno::ENOMEM))
+    }
+
+    fn interrupted() -> Self {
+        Self::Restart
     }
 }
 

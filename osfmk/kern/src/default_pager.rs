@@ -22,7 +22,7 @@ use prim::thread::with_reserve;
 use spin::Once;
 use vm::memory_object::{
     DataRequest, DataReturn, DefaultPager, MemoryControl, Pager, PagerDead, SupplyReport,
-    register_default_pager,
+    default_pager_died, register_default_pager,
 };
 
 use crate::external_pager::post_to;
@@ -63,7 +63,7 @@ pub(crate) fn register(port: SendRight) -> Result<Option<SendRight>, KernReturn>
     prim::thread::current().set_reserve(RESERVE);
     let former = MANAGER.lock().replace(port);
     let pager: Arc<dyn DefaultPager> = kernel_side().clone();
-    register_default_pager(Some(pager))?;
+    register_default_pager(pager)?;
     Ok(former)
 }
 
@@ -76,8 +76,8 @@ impl PortDeathWatcher for Manager {
         let gone = if mine { manager.take() } else { None };
         drop(manager);
         if let Some(right) = gone {
-            // Nobody takes pages until there is another. Without a pager there is nothing that could fail.
-            let _ = register_default_pager(None);
+            // Nobody takes pages until there is another.
+            default_pager_died();
             right.release();
         }
     }

@@ -41,6 +41,9 @@ pub trait Personality: Sync {
 
     /// Whether the task may name the host's privileged ports.
     fn is_privileged(&self, task: &Task) -> bool;
+
+    /// Whether memory comes from the task: it may use the frames' reserve.
+    fn serves_memory(&self, task: &Task) -> bool;
 }
 
 static PERSONALITY: Once<&'static dyn Personality> = Once::new();

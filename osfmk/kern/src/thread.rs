@@ -103,7 +103,7 @@ impl Thread {
         if let Some(registers) = registers {
             execution.with_user_registers(|own| *own = registers);
         }
-        if personality().is_some_and(|personality| personality.is_privileged(&self.task)) {
+        if personality().is_some_and(|personality| personality.serves_memory(&self.task)) {
             execution.set_reserve(Reserve::Pager);
         }
         // What was posted before there was anything to post it to: the thread looks before it enters user mode.

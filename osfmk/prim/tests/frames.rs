@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use prim::clock::Deadline;
 use prim::frames::queues::{self, PageQueue};
 use prim::frames::{
     self, ContiguousFrames, FrameNumber, FrameState, OwnedFrame, OwnerId, PageFlags, PageIndex,
@@ -153,6 +154,24 @@ fn a_recount_waits_for_frames_on_their_way() {
 }
 
 #[test]
+fn ordinary_requests_that_are_held_back_stop_at_the_target() {
+    let _one = host::exclusive();
+    let targets = frames::targets();
+    let mut taken = Vec::new();
+    frames::hold_ordinary_requests_back(Deadline::after_milliseconds(60_000));
+    while let Ok(frame) = frames::allocate(Reserve::Normal) {
+        taken.push(frame);
+    }
+    assert_eq!(frames::available(), targets.target);
+    taken.push(frames::allocate(Reserve::Pager).expect("others go on"));
+    frames::release_ordinary_requests();
+    taken.push(frames::allocate(Reserve::Normal).expect("a frame"));
+    frames::hold_ordinary_requests_back(Deadline::after_milliseconds(0));
+    taken.push(frames::allocate(Reserve::Normal).expect("nobody is held back for ever"));
+    frames::release_ordinary_requests();
+}
+
+#[test]
 fn each_reserve_class_stops_at_its_floor() {
     let _one = host::exclusive();
     let before = frames::counts();
@@ -206,8 +225,9 @@ fn freeing_wakes_who_waits_for_frames_and_shortage_wakes_who_makes_room() {
                 Ok(frame) => break frame,
                 Err(frames::OutOfFrames) => {
                     waited += 1;
+                    let soon = Deadline::after_milliseconds(50);
                     if let Some(wait) =
-                        frames::wait_for_frames(Reserve::Normal, Interruptible::No, None)
+                        frames::wait_for_frames(Reserve::Normal, Interruptible::No, soon)
                     {
                         let _ = wait.block();
                     }

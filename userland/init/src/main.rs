@@ -14,7 +14,7 @@ libsystem::main!(run);
 
 use alloc::string::String;
 use bsd_sys::wait::{WNOHANG, WaitStatus};
-use core::sync::atomic::{AtomicI32, Ordering};
+use core::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, Ordering};
 use init_lib::BootArguments;
 use libsystem::{Errno, env, eprintln, fs, process, time};
 
@@ -22,6 +22,10 @@ use libsystem::{Errno, env, eprintln, fs, process, time};
 const FILE_SERVER: &str = "/boot/sbin/vnode_pager";
 /// The pager of anonymous memory, in the boot archive.
 const ANON_PAGER: &str = "/boot/sbin/anon_pager";
+/// How often in a row its start may fail.
+const ANON_PAGER_ATTEMPTS: u32 = 100;
+/// Milliseconds until the next attempt.
+const ANON_PAGER_PAUSE: u32 = 100;
 /// The shell of the root directory, and the one of the boot archive.
 const SHELLS: [&str; 2] = ["/bin/sh", "/boot/bin/recovery"];
 /// Which pagers to start, one a line; there need not be any.
@@ -58,21 +62,51 @@ fn run() -> i32 {
 /// The process of the pager of anonymous memory; 0 for none.
 static ANON_PAGER_PROCESS: AtomicI32 = AtomicI32::new(0);
 
-/// Starts the pager of anonymous memory. Without a swap disk it ends at once, and anonymous memory stays in memory.
+/// When it was started, by the clock.
+static ANON_PAGER_STARTED: AtomicU64 = AtomicU64::new(0);
+/// How many in a row have ended at once.
+static ANON_PAGER_FAILURES: AtomicU32 = AtomicU32::new(0);
+
+/// Starts the pager of anonymous memory. Without a swap disk it ends at once, and anonymous memory stays in memory. When there
+/// is no memory for it, this waits until there is: nobody else brings any back.
 fn start_anon_pager() {
-    match process::spawn(ANON_PAGER, &[ANON_PAGER]) {
-        Ok(process) => ANON_PAGER_PROCESS.store(process, Ordering::Relaxed),
-        Err(error) => eprintln!("init: cannot start {ANON_PAGER}: {error}"),
+    for attempt in 1.. {
+        match process::spawn(ANON_PAGER, &[ANON_PAGER]) {
+            Ok(process) => {
+                ANON_PAGER_PROCESS.store(process, Ordering::Relaxed);
+                ANON_PAGER_STARTED.store(time::now(), Ordering::Relaxed);
+                return;
+            }
+            Err(Errno::ENOMEM | Errno::EAGAIN) if attempt < ANON_PAGER_ATTEMPTS => {
+                time::sleep(ANON_PAGER_PAUSE);
+            }
+            Err(error) => {
+                eprintln!("init: cannot start {ANON_PAGER}: {error}");
+                return;
+            }
+        }
     }
 }
 
 /// Starts the pager of anonymous memory again if it is `ended` and has not ended by itself: what it has stored is still
 /// there, and programs wait for it.
 fn restart_anon_pager(ended: i32, status: WaitStatus) {
-    if ended == ANON_PAGER_PROCESS.load(Ordering::Relaxed) && status != WaitStatus::Exited(0) {
-        eprintln!("init: the anonymous pager has ended: {}", describe(status));
-        start_anon_pager();
+    if ended != ANON_PAGER_PROCESS.load(Ordering::Relaxed) || status == WaitStatus::Exited(0) {
+        return;
     }
+    eprintln!("init: the anonymous pager has ended: {}", describe(status));
+    let lived = time::now().saturating_sub(ANON_PAGER_STARTED.load(Ordering::Relaxed));
+    if lived > u64::from(ANON_PAGER_PAUSE) * 1_000_000 {
+        ANON_PAGER_FAILURES.store(0, Ordering::Relaxed);
+    } else {
+        let failures = ANON_PAGER_FAILURES.fetch_add(1, Ordering::Relaxed);
+        if failures >= ANON_PAGER_ATTEMPTS {
+            eprintln!("init: it is not started again");
+            return;
+        }
+        time::sleep(ANON_PAGER_PAUSE);
+    }
+    start_anon_pager();
 }
 
 /// Starts the file server and waits for the root; its process, or `None` if there will be no files.

@@ -278,6 +278,16 @@ pub(crate) const TABLE: &[GuestTest] = &[
         ..GuestTest::PROGRAM
     },
     GuestTest {
+        name: "death of the anonymous pager",
+        command: "/boot/tests/swap_death",
+        expect: &["init: the anonymous pager has ended"],
+        memory: "128M",
+        cpus: &[2],
+        timeout: 900,
+        slow: true,
+        ..GuestTest::PROGRAM
+    },
+    GuestTest {
         name: "hostile programs",
         command: "/tests/hostile",
         cpus: &[2],

@@ -30,13 +30,14 @@ use prim::frames::Reserve;
 use vm::vm_fault::FaultOptions;
 use vm::vm_map::{Backing, EnterFlags, EnterRequest, Hold, ObjectMapping, Placement, VmMap};
 use vm::vm_object::ObjectRef;
+use vm::vm_pageout::{Shortage, patiently};
 
 use crate::kern_cs::{self, Code, ProcessCode, Rejection};
 use crate::kern_sig::ThreadSignals;
-use crate::proc::Proc;
+use crate::proc::{Proc, Trust};
 use crate::sysent::{Call, Failure, Outcome};
+use crate::vfs::boot_archive;
 use crate::vfs::lookup::{Last, lookup};
-use crate::vfs::syscalls::is_boot_file;
 use crate::vfs::vnode::Vnode;
 use image::{HEAD, Image, Segment};
 use stack::STACK_SIZE;
@@ -46,7 +47,7 @@ pub(crate) struct Program {
     map: Arc<VmMap>,
     state: SavedState,
     name: String,
-    privileged: bool,
+    trust: Trust,
     code: Code,
 }
 
@@ -65,6 +66,16 @@ impl LoadFailure {
             Self::Errno(errno) => errno,
             Self::Rejected(_) => Errno::EPERM,
         }
+    }
+}
+
+impl Shortage for LoadFailure {
+    fn is_shortage(&self) -> bool {
+        matches!(self, Self::Errno(Errno::ENOMEM))
+    }
+
+    fn interrupted() -> Self {
+        Self::Errno(Errno::EINTR)
     }
 }
 
@@ -99,7 +110,7 @@ pub(crate) fn execve(call: &mut Call<'_>) -> Outcome {
     let start = call.proc.state().directory.clone();
     // Until the program is ready nothing has changed: a signal starts the call again.
     let vnode = lookup(&start, &path, Last::Follow).map_err(Failure::or_restart)?;
-    match load(&vnode, &path, &arguments) {
+    match patiently(|| load(&vnode, &path, &arguments)) {
         Ok(program) => Ok(become_program(call, program)),
         Err(LoadFailure::Errno(errno)) => Err(Failure::or_restart(errno)),
         Err(LoadFailure::Rejected(rejection)) => {
@@ -148,12 +159,13 @@ pub(crate) fn load(
         .read_to_kernel(0, &mut head, FaultOptions::USER)
         .map_err(|incomplete| load_errno(incomplete.cause))?;
     let image = Image::parse(&head, size)?;
-    let privileged = is_boot_file(vnode);
+    let trust = boot_archive::trust_of(vnode.handle());
     let found = kern_cs::find(&object, size)?;
-    let code = Code::of_program(found, privileged).map_err(LoadFailure::Rejected)?;
+    let code =
+        Code::of_program(found, trust >= Trust::Privileged).map_err(LoadFailure::Rejected)?;
     let pmap = Pmap::create(Reserve::Normal).map_err(|_| Errno::ENOMEM)?;
     let map = VmMap::create(pmap, USER_MIN, USER_MAX).map_err(|_| Errno::ENOMEM)?;
-    if is_boot_file(vnode) {
+    if trust == Trust::Service {
         // Those who bring pages back must not wait for their own.
         map.make_unpageable();
     }
@@ -162,7 +174,7 @@ pub(crate) fn load(
             map,
             state,
             name: path.rsplit('/').next().unwrap_or(path).to_string(),
-            privileged,
+            trust,
             code,
         }),
         Err(errno) => {
@@ -234,7 +246,7 @@ fn become_program(call: &mut Call<'_>, program: Program) -> [u64; 2] {
         map,
         state,
         name,
-        privileged,
+        trust,
         code,
     } = program;
     let closed = call.proc.files.lock().close_on_exec();
@@ -243,7 +255,7 @@ fn become_program(call: &mut Call<'_>, program: Program) -> [u64; 2] {
         let mut proc = call.proc.state();
         proc.code = admit(call.proc.pid(), &code, &map);
         proc.name = name;
-        proc.privileged = privileged;
+        proc.trust = trust;
         proc.actions.exec();
     }
     ThreadSignals::of(call.thread).exec();
@@ -251,7 +263,7 @@ fn become_program(call: &mut Call<'_>, program: Program) -> [u64; 2] {
     let old = call.thread.task().replace_map(map);
     old.terminate();
     Thread::reset_user_registers();
-    Thread::set_memory_privilege(privileged);
+    Thread::set_memory_privilege(trust == Trust::Service);
     *call.state = state;
     // The answer of a successful exec is the new program's first two registers.
     [state.x[0], state.x[1]]
@@ -271,7 +283,7 @@ pub(crate) fn start(proc: &Arc<Proc>, program: Program) -> Result<(), KernReturn
         map,
         state,
         name,
-        privileged,
+        trust,
         code,
     } = program;
     {
@@ -279,7 +291,7 @@ pub(crate) fn start(proc: &Arc<Proc>, program: Program) -> Result<(), KernReturn
         let mut proc = proc.state();
         proc.code = admit(pid, &code, &map);
         proc.name = name;
-        proc.privileged = privileged;
+        proc.trust = trust;
     }
     let task = proc.task().ok_or(KernReturn::TERMINATED)?;
     task.replace_map(map).terminate();

@@ -22,9 +22,11 @@ use vm::vm_map::{
 use crate::kern_cs;
 use crate::kern_descrip;
 use crate::mac::{self, CodeFile};
+use crate::proc::Trust;
 use crate::sysent::{Call, DONE, Failure, Outcome, value};
-use crate::vfs::syscalls::is_boot_file;
+use crate::vfs::boot_archive;
 use validate::{Arguments, PageSize, Plan, Source};
+use vm::vm_pageout::patiently;
 
 /// `mmap(addr, len, prot, flags, fd, pos)`.
 ///
@@ -92,7 +94,7 @@ fn file_backing(
         let found = kern_cs::find(&object, vnode.size()).map_err(Failure::or_restart)?;
         mac::check_map_code(CodeFile {
             evidence: found.evidence(),
-            platform: is_boot_file(vnode),
+            platform: boot_archive::trust_of(vnode.handle()) >= Trust::Privileged,
         })?;
     }
     if plan.flags.contains(MapFlags::SHARED) && maximum.contains(VmProt::WRITE) {
@@ -172,12 +174,12 @@ fn mapping(plan: &Plan, backing: Backing, maximum: VmProt) -> ObjectMapping {
 
 /// Maps; a hint above which there is no room is tried once more from the bottom.
 fn enter(map: &VmMap, mut mapping: ObjectMapping, hint: u64) -> Result<u64, KernReturn> {
-    match map.enter_mem_object(mapping.clone()) {
+    match patiently(|| map.enter_mem_object(mapping.clone())) {
         Err(KernReturn::NO_SPACE)
             if hint != 0 && matches!(mapping.placement, Placement::Anywhere(_)) =>
         {
             mapping.placement = Placement::Anywhere(map.page_size());
-            map.enter_mem_object(mapping)
+            patiently(|| map.enter_mem_object(mapping.clone()))
         }
         outcome => outcome,
     }
@@ -244,7 +246,10 @@ fn range(
 /// `munmap(addr, len)`: holes are no error.
 pub(crate) fn munmap(call: &mut Call<'_>) -> Outcome {
     if let Some((start, end)) = range(call, Empty::Fails, Misaligned::Fails)? {
-        call.map.delete(start, end).map_err(|_| Errno::EINVAL)?;
+        patiently(|| call.map.delete(start, end)).map_err(|cause| match cause {
+            KernReturn::ABORTED => Failure::Restart,
+            _ => Errno::EINVAL.into(),
+        })?;
     }
     DONE
 }
@@ -260,13 +265,16 @@ pub(crate) fn mprotect(call: &mut Call<'_>) -> Outcome {
         return Err(Errno::ENOTSUP.into());
     }
     let protection = validate::implied(Prot::from_bits_truncate(wanted));
-    call.map
-        .protect(start, end, protection, ProtectMode::Current)
-        .map_err(|cause| match cause {
-            KernReturn::PROTECTION_FAILURE => Errno::EACCES,
-            KernReturn::INVALID_ADDRESS => Errno::ENOMEM,
-            _ => Errno::EINVAL,
-        })?;
+    let protect = || {
+        call.map
+            .protect(start, end, protection, ProtectMode::Current)
+    };
+    patiently(protect).map_err(|cause| match cause {
+        KernReturn::PROTECTION_FAILURE => Errno::EACCES.into(),
+        KernReturn::INVALID_ADDRESS => Errno::ENOMEM.into(),
+        KernReturn::ABORTED => Failure::Restart,
+        _ => Failure::from(Errno::EINVAL),
+    })?;
     DONE
 }
 

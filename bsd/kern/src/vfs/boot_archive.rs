@@ -1,7 +1,7 @@
 //! The boot archive: files that came with the kernel, in wired memory.
 //!
 //! Init, the file server and the recovery shell start from here and go on from here, whatever becomes of the file server: their
-//! pages need no pager. The archive is a ustar file that the loader placed in memory; each file is copied into an internal
+//! pages need no pager. Those of its `sbin` are services, which memory comes from ([`trust_of`]). The archive is a ustar file that the loader placed in memory; each file is copied into an internal
 //! object the first time it is opened, and stays there.
 
 use alloc::string::{String, ToString};
@@ -18,6 +18,7 @@ use vm::vm_object::ObjectRef;
 
 use super::vnode::Vnode;
 use super::{FileSystem, file_system_number, namespace, plain_attributes, records};
+use crate::proc::Trust;
 
 /// Bytes of a header and of the unit data is padded to.
 const BLOCK: usize = 512;
@@ -74,6 +75,26 @@ fn octal(field: &[u8]) -> Option<usize> {
     }
 }
 
+/// The directory whose programs are services.
+const SERVICES: &str = "sbin";
+
+/// The numbers of the programs in [`SERVICES`].
+static SERVICE_INODES: spin::Once<Vec<u64>> = spin::Once::new();
+
+/// What the program in a file may.
+#[must_use]
+pub(crate) fn trust_of(file: FileHandle) -> Trust {
+    if file.file_system != file_system_number::BOOT_ARCHIVE {
+        return Trust::Ordinary;
+    }
+    let services = SERVICE_INODES.get();
+    if services.is_some_and(|inodes| inodes.contains(&file.inode)) {
+        Trust::Service
+    } else {
+        Trust::Privileged
+    }
+}
+
 /// Shows the archive at `/boot`.
 ///
 /// # Errors
@@ -83,11 +104,19 @@ pub fn mount(archive: &'static [u8]) -> Result<Arc<Vnode>, Errno> {
     for member in members(archive) {
         add(&mut nodes, member);
     }
+    SERVICE_INODES.call_once(|| services_of(&nodes));
     let tree = Arc::new(BootArchive { nodes });
     let attributes = tree.attributes(handle(0))?;
     let root = Vnode::create(tree, handle(0), &attributes)?;
     namespace::mount(Some("boot"), root.clone());
     Ok(root)
+}
+
+fn services_of(nodes: &[Node]) -> Vec<u64> {
+    let programs = nodes[0].children.iter().map(|&child| &nodes[child]);
+    let services = programs.filter(|node| node.name == SERVICES);
+    let inodes = services.flat_map(|node| node.children.iter().map(|&child| handle(child).inode));
+    inodes.collect()
 }
 
 /// Adds a file and the directories on the way to it.
@@ -271,6 +300,24 @@ mod tests {
             }
         );
         assert_eq!(found[1].bytes.len(), 513);
+    }
+
+    #[test]
+    fn only_programs_of_sbin_are_services() {
+        let bytes = archive(&[
+            ("sbin/init", b'0', b"init"),
+            ("tests/sbin/x", b'0', b"x"),
+            ("bin/sh", b'0', b"sh"),
+            ("sbin/pager", b'0', b"pager"),
+        ]);
+        let mut nodes = alloc::vec![Node::directory("")];
+        members(bytes.leak()).for_each(|member| add(&mut nodes, member));
+        let services = services_of(&nodes);
+        let named = |inode: &u64| nodes[*inode as usize - 1].name.as_str();
+        assert_eq!(
+            services.iter().map(named).collect::<Vec<_>>(),
+            ["init", "pager"]
+        );
     }
 
     #[test]

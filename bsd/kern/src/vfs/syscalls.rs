@@ -11,7 +11,7 @@ use mach::file::{FileAttributes, FileTime};
 
 use super::lookup::{Last, Parent, lookup, lookup_or_place, lookup_parent};
 use super::vnode::Vnode;
-use super::{cache, changes, content, file_system_number};
+use super::{cache, changes, content};
 use crate::kern_descrip::{self, Kind, OpenFile};
 use crate::sysent::{Call, DONE, Failure, Outcome, value};
 
@@ -263,10 +263,4 @@ pub(crate) fn vfs_purge(_call: &mut Call<'_>) -> Outcome {
     cache::purge();
     prim::reaper::quiesce();
     DONE
-}
-
-/// Whether a file came with the kernel: its programs may name the host's privileged ports.
-#[must_use]
-pub(crate) fn is_boot_file(vnode: &Vnode) -> bool {
-    vnode.handle().file_system == file_system_number::BOOT_ARCHIVE
 }

@@ -9,16 +9,19 @@
 //!                go to 0      stops here   stops here   stops here     is woken    may rest
 //! ```
 //!
+//! While nobody makes room, everybody stops at the target ([`hold_ordinary_requests_back`]), so that those who bring him back
+//! find something.
+//!
 //! XNU counterpart: `vm_page_grab_options`, `vm_page_free_reserved`, `vm_page_free_target`, `VM_PAGE_WAIT`.
 
-use core::sync::atomic::{AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use machine::FrameNumber;
 
 use super::buddy::{Buddy, ORDERS};
 use super::record::{FrameState, PageRecord};
 use super::{ContiguousFrames, OwnedFrame, account, cache, map, pinned, queues};
-use crate::clock::Deadline;
+use crate::clock::{self, Deadline};
 use crate::lock::{Rank, SpinLock};
 use crate::thread::injection::{self, Site};
 use crate::thread::privilege;
@@ -64,10 +67,12 @@ static BUDDY: SpinLock<Buddy> = SpinLock::new(Rank::Frames, Buddy::new());
 /// Frames that are free and that nobody has claimed.
 static FREE: AtomicUsize = AtomicUsize::new(0);
 static TARGETS: spin::Once<Targets> = spin::Once::new();
+/// Until then (clock ticks) ordinary requests leave the whole target to others; 0: they need not.
+static HELD_BACK_UNTIL: AtomicU64 = AtomicU64::new(0);
 
-/// Threads that wait for free frames, and how many, so that freeing looks at a word only.
-static FRAME_WAITERS: WaitQueue = WaitQueue::new();
-static WAITING: AtomicUsize = AtomicUsize::new(0);
+/// Those who wait for free frames for ordinary requests, and those who wait for the reserve.
+static ORDINARY: Waiters = Waiters::new();
+static PRIVILEGED: Waiters = Waiters::new();
 /// Whoever makes room waits here for a shortage.
 static SHORTAGE: WaitQueue = WaitQueue::new();
 static SHORTAGE_POSTED: AtomicUsize = AtomicUsize::new(0);
@@ -154,18 +159,47 @@ pub fn allocate_contiguous(
     Ok(ContiguousFrames::new(FrameNumber(first), order))
 }
 
-/// Registers the current thread to be woken when this class may have a frame again. The usual loop: try, register,
+/// Threads that wait for frames, and how many, so that freeing looks at a word only.
+struct Waiters {
+    queue: WaitQueue,
+    count: AtomicUsize,
+}
+
+impl Waiters {
+    const fn new() -> Self {
+        Self {
+            queue: WaitQueue::new(),
+            count: AtomicUsize::new(0),
+        }
+    }
+
+    fn of(reserve: Reserve) -> &'static Waiters {
+        match privilege::effective(reserve) {
+            Reserve::Normal => &ORDINARY,
+            _ => &PRIVILEGED,
+        }
+    }
+
+    fn are_some(&self) -> bool {
+        self.count.load(Ordering::SeqCst) != 0
+    }
+}
+
+/// Registers the current thread to be woken when this class may have frames again. The usual loop: try, register,
 /// look whether there are some now, drop locks, block, start again; this function does the look: `None` means try at
-/// once.
+/// once. Whoever makes an ordinary request is woken when there are many, or he would be back for every single one; so the
+/// wait has a deadline, after which there may be few.
 #[doc(alias = "vm_page_wait")]
 pub fn wait_for_frames(
     reserve: Reserve,
     interruptible: Interruptible,
-    deadline: Option<Deadline>,
+    deadline: Deadline,
 ) -> Option<FrameWait> {
-    WAITING.fetch_add(1, Ordering::SeqCst);
+    let waiters = Waiters::of(reserve);
+    waiters.count.fetch_add(1, Ordering::SeqCst);
     let wait = FrameWait {
-        wait: Some(FRAME_WAITERS.assert_wait(interruptible, deadline)),
+        wait: Some(waiters.queue.assert_wait(interruptible, Some(deadline))),
+        waiters,
     };
     post_shortage();
     if FREE.load(Ordering::SeqCst) > floor(reserve) {
@@ -178,6 +212,7 @@ pub fn wait_for_frames(
 /// A registered wait for frames.
 pub struct FrameWait {
     wait: Option<Wait>,
+    waiters: &'static Waiters,
 }
 
 impl FrameWait {
@@ -192,7 +227,7 @@ impl FrameWait {
 impl Drop for FrameWait {
     fn drop(&mut self) {
         drop(self.wait.take());
-        WAITING.fetch_sub(1, Ordering::SeqCst);
+        self.waiters.count.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
@@ -214,11 +249,29 @@ fn post_shortage() {
     }
 }
 
+/// Until `deadline` ordinary requests get frames above the target only: whoever makes room is not there, and what is left is
+/// for those who bring it back.
+pub fn hold_ordinary_requests_back(deadline: Deadline) {
+    HELD_BACK_UNTIL.store(deadline.0.0, Ordering::Relaxed);
+}
+
+/// Ordinary requests get frames as always.
+pub fn release_ordinary_requests() {
+    HELD_BACK_UNTIL.store(0, Ordering::Relaxed);
+    unclaim(0);
+}
+
+fn are_ordinary_requests_held_back() -> bool {
+    let until = HELD_BACK_UNTIL.load(Ordering::Relaxed);
+    until != 0 && clock::now().0 < until
+}
+
 fn floor(reserve: Reserve) -> usize {
     let Some(targets) = TARGETS.get() else {
         return 0;
     };
     match privilege::effective(reserve) {
+        Reserve::Normal if are_ordinary_requests_held_back() => targets.target,
         Reserve::Normal => targets.normal,
         Reserve::Pager => targets.pager,
         Reserve::Pageout => targets.pageout,
@@ -256,10 +309,21 @@ fn claim(count: usize, reserve: Reserve) -> Result<(), OutOfFrames> {
 
 /// Makes claimed frames free for others, and wakes who waits for some.
 fn unclaim(count: usize) {
-    FREE.fetch_add(count, Ordering::SeqCst);
-    if WAITING.load(Ordering::SeqCst) != 0 {
-        FRAME_WAITERS.wake_all();
+    let free = FREE.fetch_add(count, Ordering::SeqCst) + count;
+    if PRIVILEGED.are_some() {
+        PRIVILEGED.queue.wake_all();
     }
+    if ORDINARY.are_some() && free >= many() {
+        ORDINARY.queue.wake_all();
+    }
+}
+
+/// So many free frames are worth waking those who make ordinary requests: half-way from where they stop to where page-out
+/// begins.
+fn many() -> usize {
+    TARGETS
+        .get()
+        .map_or(0, |targets| targets.normal.midpoint(targets.low))
 }
 
 /// A frame for a claim. It exists; it may be on its way between a cache and the lists for a moment.

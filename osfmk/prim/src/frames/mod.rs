@@ -39,7 +39,8 @@ mod zero_page;
 
 pub use allocate::{
     FrameWait, OutOfFrames, Reserve, Targets, allocate, allocate_contiguous, allocate_zeroed,
-    available, frames_below_target, targets, wait_for_frames, wait_for_shortage,
+    available, frames_below_target, hold_ordinary_requests_back, release_ordinary_requests,
+    targets, wait_for_frames, wait_for_shortage,
 };
 pub use boot::{MemoryRange, install, is_installed, release_reserved};
 pub use flags::PageFlags;

@@ -14,6 +14,8 @@ use core::sync::atomic::{AtomicU64, Ordering};
 
 use mach::{CopyStrategy, KernReturn};
 use machine::page::PAGE_SIZE;
+use prim::clock::{Deadline, Instant64};
+use prim::frames;
 use prim::lock::{Rank, SpinLock};
 
 use super::{Attributes, Fallback, MemoryControl, Pager, pager_died};
@@ -60,24 +62,32 @@ pub(crate) fn default_pager_has_room() -> bool {
     default_pager().is_some_and(|pager| pager.has_room())
 }
 
-/// Makes `pager` the pager of anonymous memory (`None`: there is none) and gives it the objects of the one before, whose
-/// pagers' `init` is called again with a new control each. How many there were.
+/// The pager of anonymous memory has died. A successor is expected, and until it comes ordinary requests for memory wait:
+/// its start needs some.
+pub fn default_pager_died() {
+    let before = DEFAULT.lock().take();
+    if before.is_none() {
+        return;
+    }
+    drop(before);
+    let now = ticks::now().max(1);
+    LOST_AT.store(now, Ordering::Relaxed);
+    let end = ticks::after(Some(SUCCESSION_NANOSECONDS));
+    frames::hold_ordinary_requests_back(Deadline(Instant64(end)));
+}
+
+/// Makes `pager` the pager of anonymous memory and gives it the objects of the one before, whose pagers' `init` is called again
+/// with a new control each. How many there were.
 ///
 /// # Errors
 /// `RESOURCE_SHORTAGE` when there is no memory to list the objects.
 #[doc(alias = "host_default_memory_manager")]
-pub fn register_default_pager(pager: Option<Arc<dyn DefaultPager>>) -> Result<usize, KernReturn> {
-    let before = core::mem::replace(&mut *DEFAULT.lock(), pager.clone());
-    let lost = pager.is_none() && before.is_some();
-    LOST_AT.store(
-        if lost { ticks::now().max(1) } else { 0 },
-        Ordering::Relaxed,
-    );
+pub fn register_default_pager(pager: Arc<dyn DefaultPager>) -> Result<usize, KernReturn> {
+    let before = DEFAULT.lock().replace(pager);
     drop(before);
-    if pager.is_none() {
-        return Ok(0);
-    }
+    LOST_AT.store(0, Ordering::Relaxed);
     vm_pageout::begin_with_default_pager();
+    frames::release_ordinary_requests();
     let mut adopted = 0;
     for number in numbers()? {
         let object = find(number).and_then(|object| ObjectRef::try_from_object(&object));
@@ -86,6 +96,14 @@ pub fn register_default_pager(pager: Option<Arc<dyn DefaultPager>>) -> Result<us
         }
     }
     Ok(adopted)
+}
+
+/// There is no pager of anonymous memory any more, and none is expected, for tests.
+#[cfg(test)]
+pub(crate) fn forget_default_pager() {
+    let before = DEFAULT.lock().take();
+    drop(before);
+    LOST_AT.store(0, Ordering::Relaxed);
 }
 
 /// Tells the present default pager of an object that has just lost its connection, if there is one.

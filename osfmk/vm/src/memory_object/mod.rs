@@ -51,7 +51,9 @@ pub(crate) use cleaning::{Afterwards, lend_run, post, return_pages};
 pub use cleaning::{LockRequest, ShouldReturn, SyncFlags};
 pub use control::MemoryControl;
 pub(crate) use death::{GaveUp, give_up, pager_died, post_failed};
-pub use default_pager::{DefaultPager, register_default_pager};
+#[cfg(test)]
+pub(crate) use default_pager::forget_default_pager;
+pub use default_pager::{DefaultPager, default_pager_died, register_default_pager};
 pub(crate) use default_pager::{
     default_pager_has_room, default_pager_is_expected, give_default_pager,
 };

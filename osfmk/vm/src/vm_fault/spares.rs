@@ -7,12 +7,12 @@
 
 use mach::KernReturn;
 use pmap::TableReserve;
+use prim::clock::Deadline;
 use prim::frames::{self, OutOfFrames, OwnedFrame, Reserve};
 use prim::wait::WaitResult;
 
 use super::FaultOptions;
 use super::resolve::{Blocked, interruptible};
-use crate::ticks;
 use crate::vm_object::step::Awaited;
 use crate::vm_pageout;
 
@@ -24,7 +24,7 @@ const PATIENCE: u64 = 2;
 const LONG_PATIENCE: u64 = 10;
 
 /// How long each wait for frames is.
-const WAIT_NANOSECONDS: u64 = 50_000_000;
+const WAIT_MILLISECONDS: u64 = 50;
 
 /// Frames that page-out is asked for at once.
 const BATCH: usize = 32;
@@ -95,7 +95,7 @@ impl Spares {
             return Ok(());
         }
         let seen = *self.surrenders.get_or_insert_with(vm_pageout::surrenders);
-        let deadline = ticks::deadline(ticks::after(Some(WAIT_NANOSECONDS)));
+        let deadline = Deadline::after_milliseconds(WAIT_MILLISECONDS);
         let wait =
             frames::wait_for_frames(self.options.reserve, interruptible(self.options), deadline);
         let Some(wait) = wait else {

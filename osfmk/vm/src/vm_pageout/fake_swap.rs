@@ -13,7 +13,7 @@ use machine::page::PAGE_SIZE;
 use crate::memory_object::fake::frame_with;
 use crate::memory_object::{
     DataRequest, DataReturn, DefaultPager, Lock, MemoryControl, Pager, PagerDead, Reply,
-    SupplyReport, register_default_pager,
+    SupplyReport, forget_default_pager, register_default_pager,
 };
 
 const PAGE: u64 = PAGE_SIZE as u64;
@@ -69,12 +69,12 @@ pub(crate) fn with_swap(test: impl FnOnce(&Arc<Swap>)) {
             live: 0,
         }),
     });
-    register_default_pager(Some(swap.clone())).unwrap();
+    register_default_pager(swap.clone()).unwrap();
     test(&swap);
     swap.set(Mood::Prompt);
     swap.catch_up();
     prim::reaper::quiesce();
-    register_default_pager(None).unwrap();
+    forget_default_pager();
     let state = swap.state.lock().unwrap();
     assert_eq!((state.store.len(), state.live), (0, 0), "store leaked");
     drop(state);
@@ -106,7 +106,7 @@ impl Swap {
     /// The pager dies with what it was lent; its store survives. Another one takes its place.
     pub(crate) fn succeed(self: &Arc<Self>) -> usize {
         self.state.lock().unwrap().late.clear();
-        register_default_pager(Some(self.clone())).unwrap()
+        register_default_pager(self.clone()).unwrap()
     }
 }
 

@@ -61,7 +61,8 @@ pub(super) fn default_pager_works() -> bool {
     let is_full = refusing != 0 && ticks::nanoseconds_since(refusing) > FULL_NANOSECONDS;
     let has_some = counter(PageKind::Anonymous).load(Ordering::Relaxed) > 0;
     let heard = ticks::nanoseconds_since(HEARD_AT.load(Ordering::Relaxed));
-    !is_full && !(has_some && heard > SILENT_PAGER_LIMIT)
+    let is_silent = has_some && heard > SILENT_PAGER_LIMIT;
+    !is_full && !is_silent
 }
 
 /// Another default pager has a disk of its own.

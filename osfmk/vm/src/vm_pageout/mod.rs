@@ -23,6 +23,7 @@
 //! | `victim` | file or anonymous next; how many pages should be inactive |
 //! | `page` | what happens to one page, and the run around it |
 //! | `laundry` | what is with pagers, and its end |
+//! | `patience` | waiting for memory in calls that cannot wait in their middle |
 //! | `shortage` | when a process must go, and when waiting for memory is in vain |
 //!
 //! XNU counterpart: `vm_pageout.c`. The compressor and its thread have none here: the default pager is a task.
@@ -31,6 +32,7 @@
 pub(crate) mod fake_swap;
 mod laundry;
 mod page;
+mod patience;
 mod scan;
 mod shortage;
 #[cfg(test)]
@@ -48,6 +50,8 @@ use prim::wait::{Interruptible, WaitQueue};
 use crate::{vm_statistics, vm_trace};
 use scan::{Effort, Scan};
 use shortage::Watch;
+
+pub use patience::{Shortage, patiently};
 
 pub(crate) use laundry::{Loads, begin_with_default_pager, end_of_laundry};
 pub(crate) use shortage::surrenders;
