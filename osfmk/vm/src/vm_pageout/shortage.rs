@@ -27,6 +27,9 @@ const QUIET_LIMIT: u64 = 1_000_000_000;
 /// ... or something is, and its pager is silent.
 pub(super) const SILENT_PAGER_LIMIT: u64 = 10_000_000_000;
 
+/// A machine that stood still for that long has not looked: there must have been so many scans, too.
+const LEAST_SCANS: u32 = 5;
+
 /// The least time between two surrenders.
 const SURRENDER_NANOSECONDS: u64 = 1_000_000_000;
 
@@ -54,6 +57,8 @@ struct Sight {
     pending: bool,
     /// Nanoseconds since something came back.
     quiet: u64,
+    /// Scans since then.
+    scans: u32,
 }
 
 /// Must a process go?
@@ -66,7 +71,9 @@ fn must_somebody_go(sight: &Sight) -> bool {
     match sight.way_out {
         WayOut::Expected => false,
         WayOut::Closed if sight.available < sight.memory / CRITICAL_DIVISOR => true,
-        WayOut::Closed | WayOut::Open => sight.requests_fail && sight.quiet > limit,
+        WayOut::Closed | WayOut::Open => {
+            sight.requests_fail && sight.quiet > limit && sight.scans >= LEAST_SCANS
+        }
     }
 }
 
@@ -76,6 +83,8 @@ pub(super) struct Watch {
     good_at: u64,
     /// Loads that had ended then.
     ended: u64,
+    /// Scans since then.
+    scans: u32,
 }
 
 impl Watch {
@@ -83,15 +92,18 @@ impl Watch {
         Watch {
             good_at: ticks::now(),
             ended: laundry::progress(),
+            scans: 0,
         }
     }
 
     /// So many frames have come back by a scan, or help is on its way.
     pub(super) fn note(&mut self, freed: usize) {
         let ended = laundry::progress();
+        self.scans = self.scans.saturating_add(1);
         if freed > 0 || ended != self.ended {
             self.good_at = ticks::now();
             self.ended = ended;
+            self.scans = 0;
         }
     }
 
@@ -105,6 +117,7 @@ impl Watch {
             requests_fail: free <= frames::targets().normal,
             pending: laundry::outstanding() > 0,
             quiet: ticks::nanoseconds_since(self.good_at),
+            scans: self.scans,
         })
     }
 }
@@ -147,6 +160,7 @@ mod tests {
         requests_fail: false,
         pending: false,
         quiet: 0,
+        scans: LEAST_SCANS,
     };
 
     #[test]
@@ -208,5 +222,7 @@ mod tests {
             ..silent
         };
         assert!(!must_somebody_go(&enough), "nobody waits for memory");
+        let stood_still = Sight { scans: 0, ..silent };
+        assert!(!must_somebody_go(&stood_still), "nobody has looked");
     }
 }
