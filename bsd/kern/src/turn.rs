@@ -17,6 +17,14 @@ pub struct Turn {
 }
 
 impl Turn {
+    /// Nobody's.
+    pub const fn new() -> Self {
+        Self {
+            taken: AtomicBool::new(false),
+            waiters: WaitQueue::new(),
+        }
+    }
+
     /// Waits until it is the caller's turn.
     ///
     /// # Errors

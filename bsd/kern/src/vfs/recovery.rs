@@ -30,12 +30,8 @@ pub(super) struct Revived {
 /// Finds the files of the mount whose top is `root` again with `server`, which will answer the requests of its file system.
 ///
 /// # Errors
-/// `EIO` when it is not `alive` any more either: everything waits for the next.
-pub(super) fn revive(
-    root: &Arc<Vnode>,
-    server: &dyn FileSystem,
-    alive: impl Fn() -> bool,
-) -> Result<Revived, Errno> {
+/// `EIO` when it has died as well: everything waits for the next.
+pub(super) fn revive(root: &Arc<Vnode>, server: &dyn FileSystem) -> Result<Revived, Errno> {
     let mut vnodes = cache::of(root.file_system());
     vnodes.sort_by_cached_key(|vnode| vnode.depth());
     root.restart_answers(1);
@@ -43,7 +39,8 @@ pub(super) fn revive(
     for vnode in vnodes {
         match find(&vnode, root, server).and_then(|()| reopen(&vnode, server)) {
             Ok(()) => revived.files += 1,
-            Err(_) if !alive() => return Err(Errno::EIO),
+            // An answer can be lost before the port of a dying server is dead: only one that answers is alive.
+            Err(_) if server.attributes(root.handle()).is_err() => return Err(Errno::EIO),
             Err(_) => {
                 revived.lost += 1;
                 revived.lost_pages += vnode.orphan().map_or(0, |object| object.held_pages());

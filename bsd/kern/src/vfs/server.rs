@@ -25,6 +25,7 @@ use super::recovery::{self, Revived};
 use super::vnode::Vnode;
 use super::{FileSystem, Name, Removal, file_system_number, namespace};
 use crate::tty;
+use crate::turn::Turn;
 
 /// How long a call may take before the server counts as hung.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -51,6 +52,9 @@ struct Mounted {
 /// Rank `Vnode`. The latest mount of each number.
 static MOUNTED: Mutex<Vec<Mounted>> = Mutex::new(Rank::Vnode, Vec::new());
 
+/// Who mounts: a server that dies while its mounts are asked for must be done with before its successor's files are found again.
+static MOUNTING: Turn = Turn::new();
+
 /// Shows a mount of the file server behind `port` at the root or at a name in it. If the server that had mounted the same
 /// there has died, this one takes its files over.
 ///
@@ -58,6 +62,7 @@ static MOUNTED: Mutex<Vec<Mounted>> = Mutex::new(Rank::Vnode, Vec::new());
 /// What the server says, `EIO` if it says nothing.
 #[doc(alias = "vfs_mountroot")]
 pub fn mount(port: SendRight, mount: u32, name: Option<&str>) -> Result<(), Errno> {
+    let _turn = MOUNTING.take().map_err(|_| Errno::EINTR)?;
     let mut asking = Server::new(port, mount, PATIENCE);
     let file_server::root::Reply { file, attributes } =
         asking.call(file_server::root::Request { mount })?;
@@ -67,7 +72,7 @@ pub fn mount(port: SendRight, mount: u32, name: Option<&str>) -> Result<(), Errn
     }
     asking.number = file.file_system;
     if let Some((dead, root)) = dead_mount(file) {
-        let revived = recovery::revive(&root, &asking, || asking.is_alive())?;
+        let revived = recovery::revive(&root, &asking)?;
         dead.go_on_with(asking);
         tell_of(&root, revived);
         return Ok(());

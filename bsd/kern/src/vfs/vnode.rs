@@ -246,6 +246,13 @@ impl Vnode {
         if !self.is_regular() {
             return Err(Errno::ENODEV);
         }
+        // What is mapped, open or unsaved waits for the successor to adopt it: another object beside it would hold other bytes.
+        let waits = |orphan: &ObjectRef| {
+            self.file_system.recovers() && (self.is_in_use(orphan) || orphan.held_pages() > 0)
+        };
+        if let Some(orphan) = known.as_ref().filter(|orphan| waits(orphan)) {
+            return Ok(orphan.clone());
+        }
         let (object, attributes) = match (self.file_system.open(self.handle), known) {
             (Ok(opened), _) => opened,
             // What is in memory can still be read.

@@ -354,7 +354,7 @@ impl Mount {
     fn restart(&self, patience: u64) -> Result<Revived, Errno> {
         let server = Incarnation::of(&self.disk, self.number);
         server.patience.store(patience, Ordering::Relaxed);
-        let revived = revive(&self.root, &Asking(server.clone()), || server.is_alive())?;
+        let revived = revive(&self.root, &Asking(server.clone()))?;
         *self.front.0.lock().unwrap() = server;
         Ok(revived)
     }
@@ -522,4 +522,23 @@ fn a_file_that_changed_on_the_disk_is_shown_as_it_is_there_unless_it_is_in_use_h
     assert_eq!(mount.disk.byte(FIRST_FILE + 1, 0), 3);
     assert_eq!(mount.find("dir/b").unwrap().size(), PAGES * PAGE);
     assert_eq!(read(&mapped, 0), Ok(FIRST_FILE as u8 + 2), "as it was");
+}
+
+#[test]
+fn an_orphan_in_use_is_not_replaced_by_another_object() {
+    let _turn = turn();
+    let mount = Mount::new(207, &["a"]);
+    let vnode = mount.find("dir/a").unwrap();
+    let mapped = vnode.object().unwrap();
+    assert_eq!(read(&mapped, 0), Ok(FIRST_FILE as u8));
+    mount.die();
+    // A server that would give another object, and has not adopted this one.
+    let other = Incarnation::of(&mount.disk, mount.number);
+    other.answers.lock().unwrap().insert(FIRST_FILE, 1);
+    *mount.front.0.lock().unwrap() = other.clone();
+    assert!(vnode.object().unwrap().same_object(&mapped));
+    other.answers.lock().unwrap().remove(&FIRST_FILE);
+    other.die();
+    assert_eq!(mount.restart(u64::MAX).unwrap().lost, 0);
+    assert!(vnode.object().unwrap().same_object(&mapped));
 }
