@@ -18,6 +18,7 @@
 //! |---|---|
 //! | [`child`] | running something in a child and looking at its end |
 //! | [`counts`] | frames and kernel objects before and after |
+//! | [`model`] | what must be in a file that several processes change
 //! | [`pager`] | a pager that is started for a test |
 //! | [`shared`] | words that parent and children see, rights that pass between them |
 //! | [`raw`] | memory calls without any of the library's checks |
@@ -31,6 +32,7 @@ extern crate alloc;
 
 pub mod child;
 pub mod counts;
+pub mod model;
 pub mod pager;
 pub mod random;
 pub mod raw;

@@ -306,6 +306,23 @@ pub(crate) const TABLE: &[GuestTest] = &[
         ..GuestTest::PROGRAM
     },
     GuestTest {
+        name: "ten deaths of the file server",
+        command: "/boot/tests/server_restart 10",
+        share: SharedDirectory::Fresh,
+        bootargs: &["test=1", "shell=/boot/bin/recovery"],
+        ..GuestTest::PROGRAM
+    },
+    GuestTest {
+        name: "a hundred deaths of the file server",
+        command: "/boot/tests/server_restart 100",
+        cpus: &[2],
+        share: SharedDirectory::Fresh,
+        bootargs: &["test=1", "shell=/boot/bin/recovery"],
+        timeout: 900,
+        slow: true,
+        ..GuestTest::PROGRAM
+    },
+    GuestTest {
         name: "rows of the benchmark",
         command: "/bin/bench --quick --file /ram/bin/sh",
         verdict: Verdict::Rows {
