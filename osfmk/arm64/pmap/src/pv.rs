@@ -58,17 +58,14 @@ pub(crate) struct PvList(PvGuard<'static>);
 impl PvList {
     /// Locks the list of a frame; `None` if the frame is not RAM that the kernel manages, or the zero page, whose mappings
     /// nobody has to find.
+    ///
+    /// A frame that a descriptor named a moment ago may have been taken from the mapping, freed and become a page table
+    /// since. So whoever has it from there looks at the descriptor again under this lock, and changes nothing if it differs.
     pub(crate) fn lock(frame: FrameNumber) -> Option<Self> {
         if frames::is_zero_page(frame) {
             return None;
         }
-        let guard = frames::try_pv(frame)?.lock();
-        debug_assert_ne!(
-            guard.word() & TAG_MASK,
-            TAG_TABLE,
-            "{frame:?} is a page table"
-        );
-        Some(Self(guard))
+        Some(Self(frames::try_pv(frame)?.lock()))
     }
 
     fn word(&self) -> u64 {
@@ -76,6 +73,7 @@ impl PvList {
     }
 
     fn set_word(&mut self, word: u64) {
+        debug_assert_ne!(self.word() & TAG_MASK, TAG_TABLE, "a page table's");
         self.0.set_word(word);
     }
 

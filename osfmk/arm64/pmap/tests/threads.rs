@@ -2,8 +2,8 @@
 
 mod support;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread;
 
 use mach::VmProt;
@@ -97,4 +97,41 @@ fn owners_and_pageout_on_several_cpus_end_with_everything_consistent() {
         pmap::validate_frame(frame);
         assert_eq!(machine::host::tlb::reaches(frame), None);
     }
+}
+
+/// The fault has read the descriptor and has not locked the frame's list yet: nothing keeps the frame in between.
+#[test]
+fn a_frame_may_become_a_page_table_while_a_fault_on_it_is_settled() {
+    let _machine = Machine::boot();
+    let stop = AtomicBool::new(false);
+    // Who maps the frame and who frees it hold what would be the object's lock.
+    let shared = Mutex::new(frame());
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !stop.load(Ordering::Relaxed) {
+                let mut page = shared.lock().unwrap();
+                pmap::disconnect(page.number());
+                // The frame that was freed last is the next to be had.
+                let next = frame();
+                drop(std::mem::replace(&mut *page, next));
+                drop(new_pmap());
+            }
+        });
+        let mapper = scope.spawn(|| {
+            let pmap = new_pmap();
+            for _ in 0..20_000 {
+                let page = shared.lock().unwrap();
+                enter(&pmap, VA, page.number(), READ_WRITE, NONE);
+                drop(page);
+                for _ in 0..20 {
+                    pmap.fast_fault(VA, READ);
+                }
+            }
+            pmap.remove(VA, VA + PAGE);
+            pmap.validate();
+        });
+        let ended = mapper.join();
+        stop.store(true, Ordering::Relaxed);
+        assert!(ended.is_ok());
+    });
 }
