@@ -18,6 +18,7 @@ use prim::trace::{self, Event};
 
 use crate::descriptor::Descriptor;
 use crate::flush::FlushBatch;
+use crate::geometry::ENTRIES;
 use crate::pv::PvList;
 use crate::pv_slab::PvEntry;
 use crate::reserve::PV_ENTRIES;
@@ -27,6 +28,9 @@ use crate::{Pmap, table};
 
 /// Most pages looked at under one hold of the lock.
 pub(crate) const CHUNK: u64 = 2048;
+
+/// Leaf tables that a chunk can lie in: only the first and the last may be there in part.
+const CHUNK_RUNS: usize = CHUNK as usize / ENTRIES + 2;
 
 impl Pmap {
     /// Removes every mapping in `[start, end)`. When it returns, no TLB has any of them.
@@ -47,21 +51,21 @@ impl Pmap {
     /// Removes up to a chunk; returns where to go on.
     fn remove_chunk(&self, tree: &mut Tree, start: u64, end: u64) -> u64 {
         let mut batch = FlushBatch::new(self);
+        let mut runs: ArrayVec<LeafRun, CHUNK_RUNS> = ArrayVec::new();
         let stop = for_each_run(tree, start, end, |run| {
             run.for_each_present(|va, slot, _| {
                 slot.make_dying();
                 batch.add(va);
             });
+            runs.push(run);
         });
         batch.finish();
-        let mut va = start;
-        while let Some(run) = tree.next_leaf(va, stop) {
+        for run in runs {
             let mut gone = Gone::default();
             run.for_each_present(|_, slot, _| forget_dying(slot, &mut gone));
             if self.account(run.table, gone) == 0 {
                 tree.prune(self, run.start);
             }
-            va = run.end;
         }
         stop
     }

@@ -17,7 +17,10 @@ use machine::barrier;
 use crate::Pmap;
 use crate::descriptor::Descriptor;
 use crate::flush::FlushBatch;
-use crate::geometry::{LEAF_LEVEL, ROOT_LEVEL, TABLES_PER_PAGE, descriptor_base, descriptor_end};
+use crate::geometry::{
+    ENTRIES, LEAF_LEVEL, ROOT_LEVEL, TABLES_PER_PAGE, descriptor_base, descriptor_end,
+    descriptor_span, index,
+};
 use crate::reserve::TableReserve;
 use crate::slot::Slot;
 use crate::table;
@@ -58,6 +61,28 @@ impl LeafRun {
     }
 }
 
+/// In a table of `level` above the leaves: the first descriptor of `[va, end)` that leads to a table, by the first address of
+/// the range that it translates, and that table. `Err`: there is none; where this table's part of the range ends.
+fn next_table(
+    table: FrameNumber,
+    va: u64,
+    level: u32,
+    end: u64,
+) -> Result<(u64, FrameNumber), u64> {
+    let span = descriptor_span(level);
+    let last = (end - 1).min(va | (span * ENTRIES as u64 - 1));
+    let first = index(va, level);
+    let count = (last / span - va / span) as usize + 1;
+    for at in 0..count {
+        let descriptor = Slot::nth(table, first + at).read();
+        if descriptor.is_table() {
+            let start = descriptor_base(va, level) + at as u64 * span;
+            return Ok((start.max(va), descriptor.frame()));
+        }
+    }
+    Err(last + 1)
+}
+
 /// The tables under one root; guarded by the pmap's lock.
 #[derive(Debug)]
 pub(crate) struct Tree {
@@ -75,21 +100,19 @@ impl Tree {
 
     /// The first leaf table that translates something in `[va, end)`; holes are skipped in steps as large as they are.
     pub(crate) fn next_leaf(&self, mut va: u64, end: u64) -> Option<LeafRun> {
-        'descend: while va < end {
-            let mut table = self.root;
-            for level in ROOT_LEVEL..LEAF_LEVEL {
-                let descriptor = Slot::of(table, va, level).read();
-                if !descriptor.is_table() {
-                    va = descriptor_end(va, level, end);
-                    continue 'descend;
+        let (mut table, mut level) = (self.root, ROOT_LEVEL);
+        while va < end && self.count > 0 {
+            match next_table(table, va, level, end) {
+                Ok((start, below)) if level + 1 == LEAF_LEVEL => {
+                    return Some(LeafRun {
+                        table: below,
+                        start,
+                        end: descriptor_end(start, level, end),
+                    });
                 }
-                table = descriptor.frame();
+                Ok((start, below)) => (table, va, level) = (below, start, level + 1),
+                Err(behind) => (table, va, level) = (self.root, behind, ROOT_LEVEL),
             }
-            return Some(LeafRun {
-                table,
-                start: va,
-                end: descriptor_end(va, LEAF_LEVEL - 1, end),
-            });
         }
         None
     }
