@@ -900,9 +900,13 @@ fn free_discards_private_pages_and_dontneed_keeps_them() {
         Err(KernReturn::INVALID_ADDRESS)
     );
     assert_eq!(
-        map.advise(BASE, BASE + PAGE, VmBehavior::PageOut),
-        Err(KernReturn::INVALID_ARGUMENT)
+        map.advise(BASE, BASE + 4 * PAGE, VmBehavior::PageOut),
+        Err(KernReturn::INVALID_ADDRESS)
     );
+    // Nobody takes pages here.
+    store(&map, BASE, 4).unwrap();
+    map.advise(BASE, BASE + PAGE, VmBehavior::PageOut).unwrap();
+    assert_eq!(load(&map, BASE), Ok(4));
 }
 
 #[test]

@@ -5,6 +5,7 @@
 //! | `gic` | interrupt controller, versions 2 and 3 | `arm-gic` |
 //! | [`uart`] | PL011 | `arm-pl011-uart`, and ten lines of polled output for panics |
 //! | `psci` | starting CPUs, power-off | `smccc` |
+//! | [`ram_disk`] | a disk that is memory | - |
 //! | [`virtio`] | files (9P) and entropy over virtio-mmio | `virtio-drivers`' transport, own queue |
 //! | `power` | power-off with an exit status | `semihosting` |
 //!
@@ -20,5 +21,6 @@ pub mod gic;
 pub mod power;
 #[cfg(target_os = "none")]
 pub mod psci;
+pub mod ram_disk;
 pub mod uart;
 pub mod virtio;

@@ -8,6 +8,7 @@ use crate::device_tree::{self, Board, MAX_RANGES};
 use crate::{cpus, crash, interrupts, panic, traps, virtio};
 use arrayvec::ArrayVec;
 use core::ops::Range;
+use drivers::ram_disk::RamDisk;
 use machine::address::phys_to_virt;
 use machine::{PAGE_SIZE, PhysAddr, boot, clock, cpu, mmu};
 use prim::bootstrap;
@@ -43,6 +44,7 @@ extern "C" fn kernel_main(device_tree: PhysAddr) -> ! {
     // Devices: need threads for their completions.
     console::enable_input(board.uart.as_ref());
     virtio::start(board);
+    ram_swap_if_asked(board);
     check_kernel_half();
     crash::if_asked(board.arguments);
     self_test_if_asked(board);
@@ -75,6 +77,25 @@ fn self_test_if_asked(board: &Board) {
     {
         let failed = prim::selftest::run(|line| print_line!("{line}"));
         drivers::power::off(i32::from(failed != 0));
+    }
+}
+
+/// The boot argument `ram-swap=MIB` makes a swap disk of so much memory.
+fn ram_swap_if_asked(board: &Board) {
+    let words = board.arguments.split_ascii_whitespace();
+    let Some(size) = words
+        .filter_map(|word| word.strip_prefix("ram-swap="))
+        .next()
+    else {
+        return;
+    };
+    let mebibytes = size.parse::<u32>().ok();
+    match mebibytes.and_then(|size| RamDisk::new("swap", u64::from(size) << 20)) {
+        Some(disk) => {
+            print_line!("  {disk:?}");
+            prim::device::register_block_device(disk);
+        }
+        None => print_line!("  no swap disk of {size} MiB of RAM"),
     }
 }
 

@@ -291,7 +291,7 @@ pub(crate) fn madvise(call: &mut Call<'_>) -> Outcome {
         advice::FREE_REUSABLE => VmBehavior::Reusable,
         advice::FREE_REUSE => VmBehavior::Reuse,
         advice::CAN_REUSE => VmBehavior::CanReuse,
-        advice::PAGEOUT => return Err(Errno::ENOTSUP.into()),
+        advice::PAGEOUT => VmBehavior::PageOut,
         advice::ZERO => VmBehavior::Zero,
         _ => return Err(Errno::EINVAL.into()),
     };
@@ -305,10 +305,11 @@ pub(crate) fn madvise(call: &mut Call<'_>) -> Outcome {
     call.map
         .advise(start, end, behavior)
         .map_err(|cause| match cause {
-            KernReturn::NO_SPACE => Errno::ENOMEM,
-            KernReturn::PROTECTION_FAILURE => Errno::EPERM,
-            KernReturn::NO_ACCESS => Errno::ENOTSUP,
-            _ => Errno::EINVAL,
+            KernReturn::NO_SPACE => Failure::Errno(Errno::ENOMEM),
+            KernReturn::PROTECTION_FAILURE => Failure::Errno(Errno::EPERM),
+            KernReturn::NO_ACCESS => Failure::Errno(Errno::ENOTSUP),
+            KernReturn::ABORTED => Failure::Restart,
+            _ => Failure::Errno(Errno::EINVAL),
         })?;
     DONE
 }

@@ -216,7 +216,7 @@ static COMPLETED: SpinLock<VecDeque<(Pending, BlockOutcome)>> =
     SpinLock::new(Rank::KernelObject, VecDeque::new());
 static WORK: WaitQueue = WaitQueue::new();
 
-/// Called on a thread: the device's, or one whose request was refused.
+/// Called on a thread: the device's, or the one that submitted the request.
 fn completed(pending: Pending, outcome: BlockOutcome) {
     COMPLETED.lock().push_back((pending, outcome));
     WORK.wake_one();

@@ -46,11 +46,11 @@ pub struct BlockRequest {
     pub offset: u64,
     /// The data, in order.
     pub data: DataFrames,
-    /// Called once, on a thread of the device's, with what became of it.
+    /// Called once, on a thread, with what became of it: the device's, or the submitter's before `submit` returns.
     pub completion: BlockCompletion,
 }
 
-/// What is called when a request is done, on a thread. It may allocate and take spinning locks; it must not block.
+/// What is called when a request is done. It may allocate and take spinning locks; it must not block.
 pub type BlockCompletion = Box<dyn FnOnce(BlockOutcome) + Send>;
 
 /// What became of a request.

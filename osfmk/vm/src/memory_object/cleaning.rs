@@ -6,6 +6,7 @@
 //! counts as failure. A page is lent once at a time.
 //! XNU counterpart: `memory_object_lock_request`, `vm_object_update`, `vm_object_sync`.
 
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::ops::Range;
 
@@ -163,11 +164,12 @@ impl ObjectRef {
         loop {
             let wait = {
                 let state = self.lock();
-                let lent = vm_page::pages_in(&state.pages, first, end);
-                let lent = lent
-                    .filter(|(_, frame)| state.pages.flags(*frame).contains(PageFlags::CLEANING))
-                    .count();
-                let Some(pager) = state.pager.as_ref().filter(|_| lent > 0) else {
+                let is_lent = |(_, frame)| state.pages.flags(frame).contains(PageFlags::CLEANING);
+                let lent = |pager: &&Box<PagerState>| {
+                    pager.pages_cleaning > 0
+                        && vm_page::pages_in(&state.pages, first, end).any(is_lent)
+                };
+                let Some(pager) = state.pager.as_ref().filter(lent) else {
                     return Ok(());
                 };
                 let until =

@@ -688,6 +688,11 @@ enum Action {
     },
     Reclaim,
     PageOut,
+    PushOut {
+        task: usize,
+        area: usize,
+        page: u64,
+    },
 }
 
 fn action() -> impl Strategy<Value = Action> {
@@ -695,7 +700,8 @@ fn action() -> impl Strategy<Value = Action> {
     prop_oneof![
         6 => (task.clone(), area.clone(), page.clone(), any::<u8>())
             .prop_map(|(task, area, page, byte)| Action::Store { task, area, page, byte }),
-        4 => (task.clone(), area, page.clone()).prop_map(|(task, area, page)| Action::Load { task, area, page }),
+        4 => (task.clone(), area.clone(), page.clone()).prop_map(|(task, area, page)| Action::Load { task, area, page }),
+        2 => (task.clone(), area, page.clone()).prop_map(|(task, area, page)| Action::PushOut { task, area, page }),
         2 => task.clone().prop_map(|task| Action::Fork { task }),
         1 => task.clone().prop_map(|task| Action::Exit { task }),
         1 => (task.clone(), page.clone()).prop_map(|(task, page)| Action::Unmap { task, page }),
@@ -705,6 +711,9 @@ fn action() -> impl Strategy<Value = Action> {
         2 => Just(Action::PageOut),
     ]
 }
+
+/// Where the areas of a task begin.
+const AREAS: [u64; 4] = [PRIVATE, SHARED, FILE_SHARED, FILE_PRIVATE];
 
 type Bytes = Vec<Option<u8>>;
 type Shared = std::rc::Rc<std::cell::RefCell<Bytes>>;
@@ -751,7 +760,7 @@ impl World {
     }
 
     fn check(&self, task: usize, area: usize, page: u64) {
-        let at = [PRIVATE, SHARED, FILE_SHARED, FILE_PRIVATE][area] + page * PAGE;
+        let at = AREAS[area] + page * PAGE;
         let seen = self.tasks[task].task.load(at, 1);
         match self.expected(task, area, page) {
             Some(byte) => assert_eq!(
@@ -764,7 +773,7 @@ impl World {
     }
 
     fn store(&mut self, task: usize, area: usize, page: u64, byte: u8) {
-        let at = [PRIVATE, SHARED, FILE_SHARED, FILE_PRIVATE][area] + page * PAGE;
+        let at = AREAS[area] + page * PAGE;
         let mapped = self.expected(task, area, page).is_some();
         let modelled = &mut self.tasks[task];
         let result = modelled.task.store(at, &[byte]);
@@ -825,6 +834,17 @@ impl World {
                     .unwrap();
                 modelled.task.map_private(FILE_PRIVATE, PAGES, &self.file);
                 modelled.file_private = self.file_bytes.borrow().clone();
+            }
+            Action::PushOut { task, area, page } => {
+                let (start, map) = (AREAS[area], &self.tasks[task % count].task.map);
+                let complete =
+                    (page..PAGES).all(|page| self.expected(task % count, area, page).is_some());
+                let pushed = map.advise(
+                    start + page * PAGE,
+                    start + PAGES * PAGE,
+                    VmBehavior::PageOut,
+                );
+                assert_eq!(pushed.is_ok(), complete);
             }
             Action::Reclaim => _ = crate::vm_pageout::reclaim(16),
             Action::PageOut => {

@@ -11,14 +11,15 @@ use super::clip::CLIP_COST;
 use super::entry::MapEntry;
 use super::lock::MapWriteGuard;
 use crate::vm_object::ObjectRef;
+use crate::vm_pageout;
 use mach::{KernReturn, Result, VmBehavior, VmProt};
 
 impl VmMap {
     /// Takes advice about `start..end`, page aligned.
     ///
     /// # Errors
-    /// `INVALID_ADDRESS` for a hole, `INVALID_ARGUMENT` for a bad range or advice that is not known here,
-    /// `PROTECTION_FAILURE` (zeroing what may not be written), `RESOURCE_SHORTAGE`.
+    /// `INVALID_ADDRESS` for a hole, `INVALID_ARGUMENT` for a bad range, `PROTECTION_FAILURE` (zeroing what may not be
+    /// written), `RESOURCE_SHORTAGE`, `ABORTED` (paging out was interrupted).
     #[doc(alias = "vm_map_behavior_set")]
     pub fn advise(&self, start: u64, end: u64, advice: VmBehavior) -> Result<()> {
         if start == end {
@@ -48,7 +49,7 @@ impl VmMap {
             VmBehavior::Reuse => self.with_objects(start, end, |_, _, _, _| ()),
             VmBehavior::CanReuse => self.check_reusable(start, end),
             VmBehavior::Zero => self.zero(start, end),
-            VmBehavior::PageOut => Err(KernReturn::INVALID_ARGUMENT),
+            VmBehavior::PageOut => self.page_out(start, end),
         }
     }
 
@@ -91,28 +92,46 @@ impl VmMap {
     /// Starts bringing pages in. The pagers are asked with the map unlocked.
     #[doc(alias = "vm_map_willneed")]
     fn will_need(&self, start: u64, end: u64) -> Result<()> {
+        self.with_objects_unlocked(start, end, |object, offset, size| {
+            if !object.is_internal() {
+                object.will_need(offset, size);
+            }
+            Ok(())
+        })
+    }
+
+    /// Gives anonymous memory to its pager, with the map unlocked, and waits until that has it. Pages of files stay.
+    #[doc(alias = "vm_map_pageout")]
+    fn page_out(&self, start: u64, end: u64) -> Result<()> {
+        self.read()
+            .state
+            .admit_range(start, end, &|_: &MapEntry| Ok(()))?;
+        self.with_objects_unlocked(start, end, |object, offset, size| {
+            let first = offset >> self.page_shift;
+            vm_pageout::push_out(object, first, first + (size >> self.page_shift))
+        })
+    }
+
+    /// Calls `act` for the part of each object that the range shows, with the map unlocked: for what takes long.
+    fn with_objects_unlocked(
+        &self,
+        start: u64,
+        end: u64,
+        mut act: impl FnMut(&ObjectRef, u64, u64) -> Result<()>,
+    ) -> Result<()> {
         let mut position = start;
         while position < end {
-            let next = {
-                let guard = self.read();
-                let (_, entry) = guard
-                    .state
-                    .entry_at(position)
-                    .ok_or(KernReturn::INVALID_ADDRESS)?;
-                let stop = entry.end.min(end);
-                let part = (entry.offset_of(position), stop - position);
-                (
-                    stop,
-                    entry
-                        .object()
-                        .filter(|object| !object.is_internal())
-                        .cloned(),
-                    part,
-                )
-            };
-            let (stop, object, (offset, size)) = next;
+            let guard = self.read();
+            let (_, entry) = guard
+                .state
+                .entry_at(position)
+                .ok_or(KernReturn::INVALID_ADDRESS)?;
+            let stop = entry.end.min(end);
+            let offset = entry.offset_of(position);
+            let object = entry.object().cloned();
+            drop(guard);
             if let Some(object) = object {
-                object.will_need(offset, size);
+                act(&object, offset, stop - position)?;
             }
             position = stop;
         }

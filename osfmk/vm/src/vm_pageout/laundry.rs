@@ -114,9 +114,14 @@ impl Loads {
         }
     }
 
-    /// May another load be given at `now`?
-    pub(super) fn accepts(&self, now: u64) -> bool {
-        !self.out.is_full() && self.not_before <= now
+    /// Are as many loads out as there may be?
+    pub(super) fn is_full(&self) -> bool {
+        self.out.is_full()
+    }
+
+    /// Has the pager refused pages lately?
+    pub(super) fn refuses(&self, now: u64) -> bool {
+        now < self.not_before
     }
 
     /// A load goes out.

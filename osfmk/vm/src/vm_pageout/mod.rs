@@ -22,6 +22,7 @@
 //! | `scan` | which pages are looked at, and for how long |
 //! | `victim` | file or anonymous next; how many pages should be inactive |
 //! | `page` | what happens to one page, and the run around it |
+//! | `push` | paging out a range because somebody says so |
 //! | `laundry` | what is with pagers, and its end |
 //! | `patience` | waiting for memory in calls that cannot wait in their middle |
 //! | `shortage` | when a process must go, and when waiting for memory is in vain |
@@ -33,6 +34,7 @@ pub(crate) mod fake_swap;
 mod laundry;
 mod page;
 mod patience;
+mod push;
 mod scan;
 mod shortage;
 #[cfg(test)]
@@ -54,6 +56,7 @@ use shortage::Watch;
 pub use patience::{Shortage, patiently};
 
 pub(crate) use laundry::{Loads, begin_with_default_pager, end_of_laundry};
+pub(crate) use push::push_out;
 pub(crate) use shortage::surrenders;
 
 /// Frames the page-out thread asks for in one scan.

@@ -17,6 +17,7 @@ use crate::memory_object::requests::MAX_RUN_PAGES;
 use crate::memory_object::{
     Afterwards, DataReturn, Pager, ReturnKind, give_default_pager, lend_run, post,
 };
+use crate::vm_object::paged_out::Room;
 use crate::vm_object::state::{ObjectState, Phase};
 use crate::vm_object::{Locked, ObjectRef, find, try_lock};
 use crate::{ticks, vm_page, vm_statistics, vm_trace};
@@ -35,7 +36,7 @@ pub(super) enum Verdict {
 }
 
 /// What stands between a dirty page and its pager.
-enum Obstacle {
+pub(super) enum Obstacle {
     /// The object has no pager yet.
     NoPager,
     /// Noting what the pager has needs memory.
@@ -108,7 +109,7 @@ fn free_or_keep(
 }
 
 /// Nobody works on the page or needs it where it is.
-fn is_idle(state: &ObjectState, frame: FrameNumber) -> bool {
+pub(super) fn is_idle(state: &ObjectState, frame: FrameNumber) -> bool {
     let busy = PageFlags::BUSY | PageFlags::CLEANING;
     !state.pages.flags(frame).intersects(busy)
         && frames::wire_count(frame) == 0
@@ -116,7 +117,7 @@ fn is_idle(state: &ObjectState, frame: FrameNumber) -> bool {
 }
 
 /// Would something be lost with the page? Of anonymous memory it is all that the pager has no copy of.
-fn must_be_written(state: &ObjectState, page: u64, frame: FrameNumber) -> bool {
+pub(super) fn must_be_written(state: &ObjectState, page: u64, frame: FrameNumber) -> bool {
     let unsaved = state.owner_is_internal() && !state.paged_out.contains(page);
     unsaved || vm_page::is_unsaved(&state.pages, frame)
 }
@@ -168,34 +169,56 @@ fn lend_around(
     if !same || !is_idle(&state, frame) || !must_be_written(&state, page, frame) {
         return Err(Obstacle::Stays);
     }
-    let pager = state.pager.as_ref().ok_or(Obstacle::NoPager)?;
-    let kind = state.pages.kind();
-    let most = laundry::room(kind).min(u64::from(MAX_RUN_PAGES));
-    if pager.phase != Phase::Ready || !pager.laundry.accepts(ticks::now()) {
-        // This object's pages stay for now; others' may go.
-        queues::lock().enqueue(frame, vm_page::active_queue(&state.pages));
-        return Err(Obstacle::Stays);
+    match most_to_lend(&state)? {
+        Offer::Refused | Offer::Full => {
+            // This object's pages stay for now; others' may go.
+            queues::lock().enqueue(frame, vm_page::active_queue(&state.pages));
+            Err(Obstacle::Stays)
+        }
+        Offer::Pages(0) => Err(Obstacle::NobodyTakes),
+        Offer::Pages(most) => {
+            let run = run_around(&state, page, most);
+            lend(object, &mut state, run, &mut scan.room)
+        }
     }
-    if most == 0 {
-        return Err(Obstacle::NobodyTakes);
-    }
-    let run = run_around(&state, page, most);
-    if kind == PageKind::Anonymous {
-        let room = state
-            .paged_out
-            .make_room(run.start, run.end, &mut scan.room);
-        room.map_err(|_| Obstacle::NoRoom)?;
-        run.clone().for_each(|page| state.paged_out.insert(page));
-    }
-    lend(object, &mut state, run, kind)
 }
 
-fn lend(
+/// What the pager of an object takes now.
+pub(super) enum Offer {
+    /// So many pages of its kind, at most.
+    Pages(u64),
+    /// Nothing before something of this object has come back.
+    Full,
+    /// Nothing for a while.
+    Refused,
+}
+
+/// How many pages of the object its pager may be given at once.
+pub(super) fn most_to_lend(state: &ObjectState) -> Result<Offer, Obstacle> {
+    let pager = state.pager.as_ref().ok_or(Obstacle::NoPager)?;
+    if pager.phase != Phase::Ready || pager.laundry.refuses(ticks::now()) {
+        return Ok(Offer::Refused);
+    }
+    if pager.laundry.is_full() {
+        return Ok(Offer::Full);
+    }
+    let most = laundry::room(state.pages.kind()).min(u64::from(MAX_RUN_PAGES));
+    Ok(Offer::Pages(most))
+}
+
+/// Marks the pages of a run lent, all of which are there, idle, and to be written.
+pub(super) fn lend(
     object: &ObjectRef,
     state: &mut Locked,
     run: Range<u64>,
-    kind: PageKind,
+    room: &mut Room,
 ) -> Result<(Arc<dyn Pager>, DataReturn), Obstacle> {
+    let kind = state.pages.kind();
+    if kind == PageKind::Anonymous {
+        let made = state.paged_out.make_room(run.start, run.end, room);
+        made.map_err(|_| Obstacle::NoRoom)?;
+        run.clone().for_each(|page| state.paged_out.insert(page));
+    }
     let ObjectState { pages, pager, .. } = &mut **state;
     let pager = pager.as_mut().ok_or(Obstacle::NoPager)?;
     for page in run.clone() {

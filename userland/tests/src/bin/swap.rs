@@ -14,7 +14,7 @@ use mach::defs::mach_host::{info, statistics64};
 use mach::host_info::{HOST_BASIC_INFO, HostBasicInfo};
 use mach::vm_statistics::{HOST_VM_INFO64, VmStatistics64};
 use tests::random::Random;
-use tests::raw::page;
+use tests::raw::{self, page};
 use tests::{Context as _, Outcome, Test, child, ensure, ensure_equal};
 
 libsystem::main!(run);
@@ -26,6 +26,10 @@ const TESTS: &[Test] = &[
     (
         "four_times_the_memory_is_kept",
         four_times_the_memory_is_kept,
+    ),
+    (
+        "pages_go_when_they_are_told_to",
+        pages_go_when_they_are_told_to,
     ),
     ("filled_pages_need_no_disk", filled_pages_need_no_disk),
     (
@@ -117,6 +121,37 @@ fn four_times_the_memory_is_kept() -> Outcome {
     ensure!(out > pages / 2, "only {out} of {pages} pages went out");
     ensure!(back > pages / 2, "only {back} of {pages} pages came back");
     Ok(())
+}
+
+fn pages_go_when_they_are_told_to() -> Outcome {
+    let (pages, first, end) = (1024, 100, 900);
+    let mut memory = anonymous(pages)?;
+    (0..pages).for_each(|index| write(&mut memory, index, 0));
+    let go = |memory: &Mapping| {
+        let from = memory.address() + first * page();
+        raw::madvise(from, (end - first) * page(), advice::PAGEOUT).context("madvise")
+    };
+    go(&memory)?;
+    let states = memory.resident().context("mincore")?;
+    for (index, state) in (0..).zip(states) {
+        let state = Mincore::from_bits_retain(state);
+        let (here, out) = (
+            state.contains(Mincore::INCORE),
+            state.contains(Mincore::PAGED_OUT),
+        );
+        let told = (first..end).contains(&index);
+        ensure_equal!((here, out), (!told, told), "page {index}");
+    }
+    for index in 0..pages {
+        check(&memory, index, 0)?;
+    }
+    // They are on the disk still: nothing is written again, but for the one that is new.
+    write(&mut memory, first + 7, 5);
+    let before = statistics()?.swapouts;
+    go(&memory)?;
+    ensure_equal!(statistics()?.swapouts - before, 1, "pages written again");
+    check(&memory, first + 7, 5)?;
+    check(&memory, first + 8, 0)
 }
 
 fn filled_pages_need_no_disk() -> Outcome {

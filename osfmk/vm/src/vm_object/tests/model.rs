@@ -20,6 +20,7 @@ enum Action {
     Share { space: usize },
     Drop { space: usize },
     PageOut,
+    PushOut { space: usize, first: u64 },
 }
 
 fn action() -> impl Strategy<Value = Action> {
@@ -29,8 +30,9 @@ fn action() -> impl Strategy<Value = Action> {
         2 => (space.clone(), 0..PAGES).prop_map(|(space, page)| Action::Read { space, page }),
         2 => space.clone().prop_map(|space| Action::Fork { space }),
         1 => space.clone().prop_map(|space| Action::Share { space }),
-        2 => space.prop_map(|space| Action::Drop { space }),
+        2 => space.clone().prop_map(|space| Action::Drop { space }),
         2 => Just(Action::PageOut),
+        2 => (space, 0..PAGES).prop_map(|(space, first)| Action::PushOut { space, first }),
     ]
 }
 
@@ -138,6 +140,11 @@ fn run(actions: Vec<Action>) {
             }
             Action::Drop { space } => drop(spaces.swap_remove(space % count)),
             Action::PageOut => _ = crate::vm_pageout::scan_once(usize::MAX / 4),
+            Action::PushOut { space, first } => {
+                let space = &spaces[space % count];
+                crate::vm_pageout::push_out(&space.object, space.page(first), space.page(PAGES))
+                    .unwrap();
+            }
         }
         prim::reaper::quiesce();
         spaces.iter().for_each(|space| space.object.validate());
