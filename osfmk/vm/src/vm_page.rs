@@ -21,7 +21,9 @@
 use mach::VmProt;
 use pmap::RefMod;
 use prim::frames::queues::{self, PageQueue};
-use prim::frames::{self, FrameNumber, OwnedFrame, PageFlags, PageIndex, PageKind, PageList};
+use prim::frames::{
+    self, FrameNumber, OwnedFrame, PageFlags, PageIndex, PageKind, PageList, PageMut,
+};
 
 /// A page number as an index.
 pub(crate) const fn index(page: u64) -> PageIndex {
@@ -118,6 +120,16 @@ pub(crate) fn note_mapped(
     protection: VmProt,
     access: VmProt,
 ) {
+    let active = active_queue(list);
+    use_page(
+        &mut list.page_mut(frame),
+        active,
+        flags_of_mapping(protection, access),
+    );
+}
+
+/// What a mapping with `protection` for `access` says of a page.
+pub(crate) fn flags_of_mapping(protection: VmProt, access: VmProt) -> PageFlags {
     let mut flags = PageFlags::PMAPPED;
     if protection.contains(VmProt::EXECUTE) {
         flags |= PageFlags::XPMAPPED;
@@ -129,23 +141,25 @@ pub(crate) fn note_mapped(
     if access.contains(VmProt::WRITE) {
         flags |= PageFlags::DIRTY;
     }
-    use_with(list, frame, flags);
+    flags
 }
 
 /// A page of the object was used: it counts as active.
 #[doc(alias = "vm_page_activate")]
 pub(crate) fn note_used(list: &mut PageList, frame: FrameNumber) {
-    use_with(list, frame, PageFlags::empty());
+    let active = active_queue(list);
+    use_page(&mut list.page_mut(frame), active, PageFlags::empty());
 }
 
-/// The same, and more flags are set.
-fn use_with(list: &mut PageList, frame: FrameNumber, more: PageFlags) {
+/// The same for a page at hand whose place in use is `active`; more flags are set.
+pub(crate) fn use_page(page: &mut PageMut<'_>, active: PageQueue, more: PageFlags) {
     let unused = PageFlags::SPECULATIVE | PageFlags::CLUSTERED;
-    let before = list.change_flags(frame, unused, PageFlags::REFERENCED | more);
-    let fresh = before.contains(PageFlags::SPECULATIVE)
-        || !queues::queue_of(frame).is_some_and(|queue| settled(queue, list));
-    if fresh && frames::wire_count(frame) == 0 {
-        queues::lock().enqueue(frame, active_queue(list));
+    let before = page.change_flags(unused, PageFlags::REFERENCED | more);
+    // The laundry is left alone: its end looks whether the page was used.
+    let settled = page.is_on(active) || page.is_on(PageQueue::Laundry);
+    let fresh = before.contains(PageFlags::SPECULATIVE) || !settled;
+    if fresh && page.wire_count() == 0 {
+        queues::lock().enqueue(page.frame(), active);
     }
 }
 
@@ -164,11 +178,6 @@ pub(crate) fn deactivate(list: &mut PageList, frame: FrameNumber) {
     if frames::wire_count(frame) == 0 {
         queues::lock().enqueue(frame, inactive_queue(list));
     }
-}
-
-/// Is that where a page in use belongs? The laundry is left alone: its end looks whether the page was used.
-fn settled(queue: PageQueue, list: &PageList) -> bool {
-    queue == active_queue(list) || queue == PageQueue::Laundry
 }
 
 /// The active queue for pages of this object.

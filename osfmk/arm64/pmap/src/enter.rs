@@ -23,7 +23,7 @@ use prim::trace::{self, Event};
 
 use crate::descriptor::{Access, Descriptor, Memory, Rights};
 use crate::flush::FlushBatch;
-use crate::pv::{Attributes, PvList};
+use crate::pv::{Attributes, NeedsEntry, PvList};
 use crate::reserve::{NeedsTables, TableReserve};
 use crate::slot::Slot;
 use crate::tree::Tree;
@@ -47,9 +47,6 @@ enum Occupied {
     /// It stays as it is.
     Keep,
 }
-
-/// A pv entry is missing.
-struct NeedsEntry;
 
 /// Slots of one leaf table that are about to be filled: counted in the table and the pmap beforehand, all at once, because a
 /// mapping may be taken away again as soon as it is there. What was not filled is taken off in the end.
@@ -289,16 +286,8 @@ impl Pmap {
     ) -> Result<(), NeedsEntry> {
         let descriptor = match PvList::lock(frame) {
             Some(mut list) => {
-                let mut entry = if list.wants_entry() {
-                    reserve.take_entry()
-                } else {
-                    None
-                };
-                if list.wants_entry() && entry.is_none() {
-                    return Err(NeedsEntry);
-                }
+                list.push(slot, || reserve.take_entry())?;
                 let descriptor = self.prepare(frame, request, &mut list);
-                list.push(slot, &mut entry);
                 slot.write(descriptor);
                 descriptor
             }
@@ -330,11 +319,13 @@ impl Pmap {
                 || known.contains(Attributes::MODIFIED));
         let access_now =
             self.is_kernel() || request.access.is_some() || known.contains(Attributes::REFERENCED);
-        if access_now {
+        if access_now && !known.contains(Attributes::REFERENCED) {
             list.insert(Attributes::REFERENCED);
         }
-        if write_now {
+        if write_now && !known.contains(Attributes::MODIFIED) {
             list.insert(Attributes::MODIFIED);
+        }
+        if write_now && known.contains(Attributes::SYNCHRONISED) {
             list.clear(Attributes::SYNCHRONISED);
         }
         if request.rights.execute {

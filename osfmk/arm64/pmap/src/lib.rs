@@ -72,8 +72,8 @@ use tree::Tree;
 
 pub use activate::{asids, deactivate};
 pub use page::{
-    RefMod, clear_refmod, disconnect, is_mapped, mapping_count, page_protect, refmod, set_modified,
-    set_referenced,
+    RefMod, clear_refmod, disconnect, is_mapped, is_mapped_by, mapping_count, page_protect, refmod,
+    set_modified, set_referenced,
 };
 pub use query::{Mapping, Statistics};
 pub use reserve::{NeedsTables, TableReserve};

@@ -13,7 +13,7 @@ use bitflags::bitflags;
 use mach::VmProt;
 use machine::address::FrameNumber;
 use machine::tlb;
-use prim::frames;
+use prim::frames::{self, PvHead};
 
 use crate::descriptor::Descriptor;
 use crate::flush::issue_page;
@@ -125,7 +125,12 @@ pub fn set_referenced(frame: FrameNumber) {
 /// Whether anybody maps the frame; a hint unless the caller keeps others from entering it.
 #[doc(alias = "pmap_verify_free")]
 pub fn is_mapped(frame: FrameNumber) -> bool {
-    frames::try_pv(frame).is_some_and(|head| head.word.load(Ordering::Acquire) != 0)
+    frames::try_pv(frame).is_some_and(is_mapped_by)
+}
+
+/// The same, where the pmap's part of the frame's record is at hand.
+pub fn is_mapped_by(head: &PvHead) -> bool {
+    head.word.load(Ordering::Acquire) != 0
 }
 
 /// How many mappings the frame has.

@@ -68,8 +68,11 @@ impl Pmap {
 }
 
 fn protect_run(run: LeafRun, limit: Rights, batch: &mut FlushBatch<'_>) {
-    run.for_each_present(|va, slot, _| {
-        let changed = slot.update(|old| old.is_valid().then(|| old.limited(limit)));
+    run.for_each_present(|va, slot, seen| {
+        if !seen.is_valid() || seen.limited(limit) == seen {
+            return;
+        }
+        let changed = slot.update_from(seen, |old| old.is_valid().then(|| old.limited(limit)));
         if changed.is_some_and(|(old, new)| old.needs_flush(new)) {
             batch.add(va);
         }

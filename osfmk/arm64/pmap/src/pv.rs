@@ -52,6 +52,9 @@ bitflags! {
     }
 }
 
+/// A pv entry is missing.
+pub(crate) struct NeedsEntry;
+
 /// A frame's list of mappings, locked.
 pub(crate) struct PvList(PvGuard<'static>);
 
@@ -77,38 +80,38 @@ impl PvList {
         self.0.set_word(word);
     }
 
-    /// Whether adding a slot takes a fresh entry.
-    pub(crate) fn wants_entry(&self) -> bool {
-        let word = self.word();
-        match word & TAG_MASK {
-            TAG_SLOT => true,
-            TAG_ENTRY => Chain::at(word).count() == SLOTS,
-            _ => false,
-        }
-    }
-
-    /// Adds a slot. `entry` must be there if [`Self::wants_entry`] says so, and is not taken otherwise.
-    pub(crate) fn push(&mut self, slot: Slot, entry: &mut Option<PvEntry>) {
+    /// Adds a slot. Takes a fresh entry from `spare` if that needs one.
+    ///
+    /// # Errors
+    /// [`NeedsEntry`]: `spare` has none; nothing has changed.
+    pub(crate) fn push(
+        &mut self,
+        slot: Slot,
+        spare: impl FnOnce() -> Option<PvEntry>,
+    ) -> Result<(), NeedsEntry> {
         debug_assert!(!self.contains(slot));
         let word = self.word();
         match word & TAG_MASK {
             TAG_SLOT => {
-                let chain = Chain::start(entry.take().expect("the caller brought an entry"), 0);
-                chain.append(word & !TAG_MASK);
-                chain.append(slot.address());
+                let entry = spare().ok_or(NeedsEntry)?;
+                let chain = Chain::start(entry, 0, &[word & !TAG_MASK, slot.address()]);
                 self.set_word(chain.word());
             }
-            TAG_ENTRY if Chain::at(word).count() == SLOTS => {
-                let chain = Chain::start(
-                    entry.take().expect("the caller brought an entry"),
-                    Chain::at(word).0.0,
-                );
-                chain.append(slot.address());
-                self.set_word(chain.word());
+            TAG_ENTRY => {
+                let first = Chain::at(word);
+                let count = first.count();
+                if count < SLOTS {
+                    first.set_slot(count, slot.address());
+                    first.set_count(count + 1);
+                } else {
+                    let entry = spare().ok_or(NeedsEntry)?;
+                    let chain = Chain::start(entry, first.0.0, &[slot.address()]);
+                    self.set_word(chain.word());
+                }
             }
-            TAG_ENTRY => Chain::at(word).append(slot.address()),
             _ => self.set_word(slot.address() | TAG_SLOT),
         }
+        Ok(())
     }
 
     /// Takes a slot off the list; it must be there. Gives back the entry that this leaves without use.
@@ -126,6 +129,10 @@ impl PvList {
         }
         assert_eq!(word & TAG_MASK, TAG_ENTRY, "{slot:?} is on no list");
         let first = Chain::at(word);
+        if let Some(other) = first.other_of_two(slot.address()) {
+            self.set_word(other | TAG_SLOT);
+            return Some(PvEntry::from_address(first.0));
+        }
         let (holder, index) = first
             .find(slot.address())
             .expect("the slot is on its frame's list");
@@ -214,10 +221,13 @@ impl Chain {
         Self(PhysAddr(word & !(pv_slab::ENTRY_SIZE - 1)))
     }
 
-    /// An entry without slots before the entry at `next` (0 = none).
-    fn start(entry: PvEntry, next: u64) -> Self {
+    /// An entry with these slots before the entry at `next` (0 = none).
+    fn start(entry: PvEntry, next: u64, slots: &[u64]) -> Self {
         let chain = Self(entry.into_address());
-        pv_slab::store(chain.0, next);
+        pv_slab::store(chain.0, next | (slots.len() as u64) << COUNT_SHIFT);
+        for (index, slot) in (0..).zip(slots) {
+            chain.set_slot(index, *slot);
+        }
         chain
     }
 
@@ -251,10 +261,14 @@ impl Chain {
         pv_slab::store(self.0.offset(8 + index * 8), slot);
     }
 
-    fn append(self, slot: u64) {
-        let count = self.count();
-        self.set_slot(count, slot);
-        self.set_count(count + 1);
+    /// If this is the only entry and holds two slots, one of which is `slot`: the other one. Parent and child after a fork
+    /// share most frames this way.
+    fn other_of_two(self, slot: u64) -> Option<u64> {
+        if self.header() != 2 << COUNT_SHIFT {
+            return None;
+        }
+        let (one, two) = (self.slot(0), self.slot(1));
+        (one == slot || two == slot).then_some(one ^ two ^ slot)
     }
 
     /// The entry and index that hold `slot`, from this entry on.

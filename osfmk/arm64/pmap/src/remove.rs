@@ -53,8 +53,8 @@ impl Pmap {
         let mut batch = FlushBatch::new(self);
         let mut runs: ArrayVec<LeafRun, CHUNK_RUNS> = ArrayVec::new();
         let stop = for_each_run(tree, start, end, |run| {
-            run.for_each_present(|va, slot, _| {
-                slot.make_dying();
+            run.for_each_present(|va, slot, seen| {
+                slot.make_dying_from(seen);
                 batch.add(va);
             });
             runs.push(run);
@@ -62,7 +62,7 @@ impl Pmap {
         batch.finish();
         for run in runs {
             let mut gone = Gone::default();
-            run.for_each_present(|_, slot, _| forget_dying(slot, &mut gone));
+            run.for_each_present(|_, slot, seen| forget_dying(slot, seen, &mut gone));
             if self.account(run.table, gone) == 0 {
                 tree.prune(self, run.start);
             }
@@ -124,14 +124,11 @@ impl Drop for Gone {
 }
 
 /// Takes a dying mapping, flushed already, off its list. Another CPU may have done so.
-fn forget_dying(slot: Slot, gone: &mut Gone) {
-    loop {
-        let seen = slot.read();
-        if seen.is_absent() {
-            return;
-        }
+fn forget_dying(slot: Slot, mut seen: Descriptor, gone: &mut Gone) {
+    while !seen.is_absent() {
         let list = PvList::lock(seen.frame());
-        if slot.read() == seen {
+        let now = slot.read();
+        if now == seen {
             match list {
                 Some(mut list) => {
                     let entry = list.remove(slot);
@@ -143,6 +140,7 @@ fn forget_dying(slot: Slot, gone: &mut Gone) {
             }
             return;
         }
+        seen = now;
     }
 }
 

@@ -25,7 +25,7 @@ use crate::geometry::TABLES_PER_PAGE;
 use crate::pv_slab::PvEntry;
 
 /// Most pv entries a reserve holds; a longer run of shared pages is entered in steps.
-pub const PV_ENTRIES: usize = 16;
+pub const PV_ENTRIES: usize = 64;
 
 /// `enter` lacks a page table or a pv entry. Drop your locks, [`TableReserve::fill`], try again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -72,7 +72,15 @@ impl Slot {
         self,
         change: impl Fn(Descriptor) -> Option<Descriptor>,
     ) -> Option<(Descriptor, Descriptor)> {
-        let mut old = self.read();
+        self.update_from(self.read(), change)
+    }
+
+    /// The same, beginning with what was just read.
+    pub(crate) fn update_from(
+        self,
+        mut old: Descriptor,
+        change: impl Fn(Descriptor) -> Option<Descriptor>,
+    ) -> Option<(Descriptor, Descriptor)> {
         loop {
             let new = change(old)?;
             if new == old {
@@ -88,7 +96,12 @@ impl Slot {
     /// Takes a valid descriptor from the hardware, leaving it to be found by its frame's pv list. Returns what
     /// stood there if it was valid.
     pub(crate) fn make_dying(self) -> Option<Descriptor> {
-        self.update(|old| old.is_valid().then(|| old.dying()))
+        self.make_dying_from(self.read())
+    }
+
+    /// The same, beginning with what was just read.
+    pub(crate) fn make_dying_from(self, seen: Descriptor) -> Option<Descriptor> {
+        self.update_from(seen, |old| old.is_valid().then(|| old.dying()))
             .map(|(old, _)| old)
     }
 }

@@ -46,7 +46,7 @@ pub use boot::{MemoryRange, install, is_installed, release_reserved};
 pub use flags::PageFlags;
 pub use machine::FrameNumber;
 pub use owned::{ContiguousFrames, FrameSource, OwnedFrame, copy, copy_part, zero};
-pub use page_list::{OwnerId, PageIndex, PageKind, PageList};
+pub use page_list::{OwnerId, PageIndex, PageKind, PageList, PageMut};
 pub use pinned::PinnedFrame;
 pub use record::{FrameState, PvGuard, PvHead};
 pub use validate::validate;

@@ -7,13 +7,15 @@
 //!
 //! XNU counterpart: `vm_page_insert`, `vm_page_remove`, `vm_page_rename`, `vm_page_lookup`, `memq`.
 
+use core::marker::PhantomData;
 use core::num::NonZeroU64;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use machine::FrameNumber;
 use machine::page::PAGE_SHIFT;
 
-use super::record::{FrameState, NIL, PageRecord};
+use super::queues::PageQueue;
+use super::record::{FrameState, NIL, PageRecord, PvHead};
 use super::{
     FrameSource, OwnedFrame, PageFlags, PinnedFrame, account, map, record, residency, tree,
 };
@@ -226,6 +228,25 @@ impl PageList {
         })
     }
 
+    /// Calls `visit` for the pages in `[from, to)`, in order of index; it may change what is noted of them, and nothing else.
+    pub fn update_range(
+        &mut self,
+        from: PageIndex,
+        to: PageIndex,
+        mut visit: impl FnMut(PageIndex, PageMut<'_>),
+    ) {
+        let map = map();
+        let mut walk = tree::Walk::<WALK_DEPTH>::from(map, self.root, from.0);
+        while let Some((index, frame)) = walk.next(map).filter(|(index, _)| *index < to.0) {
+            visit(PageIndex(index), PageMut::new(frame, map.record(frame)));
+        }
+    }
+
+    /// A page of this list, to change what is noted of it.
+    pub fn page_mut(&mut self, frame: FrameNumber) -> PageMut<'_> {
+        PageMut::new(frame, self.own(frame))
+    }
+
     /// A page's flags.
     pub fn flags(&self, frame: FrameNumber) -> PageFlags {
         PageFlags::from_bits_truncate(self.own(frame).flags.load(Ordering::Relaxed))
@@ -248,13 +269,7 @@ impl PageList {
         clear: PageFlags,
         set: PageFlags,
     ) -> PageFlags {
-        let word = &self.own(frame).flags;
-        let before = word.load(Ordering::Relaxed);
-        let after = (before & !clear.bits()) | set.bits();
-        if after != before {
-            word.store(after, Ordering::Release);
-        }
-        PageFlags::from_bits_truncate(before)
+        self.page_mut(frame).change_flags(clear, set)
     }
 
     /// Counts the page's returns to its pager: tells an acknowledgement of an earlier return from the present one.
@@ -343,6 +358,59 @@ impl Drop for PageList {
     /// Frees every page.
     fn drop(&mut self) {
         while self.remove_first().is_some() {}
+    }
+}
+
+/// One page of a list whose owner is locked: what is noted of it may be changed.
+pub struct PageMut<'a> {
+    frame: FrameNumber,
+    record: &'static PageRecord,
+    _list: PhantomData<&'a mut PageList>,
+}
+
+impl PageMut<'_> {
+    fn new(frame: FrameNumber, record: &'static PageRecord) -> Self {
+        Self {
+            frame,
+            record,
+            _list: PhantomData,
+        }
+    }
+
+    /// Its frame.
+    pub fn frame(&self) -> FrameNumber {
+        self.frame
+    }
+
+    /// Its flags.
+    pub fn flags(&self) -> PageFlags {
+        PageFlags::from_bits_truncate(self.record.flags.load(Ordering::Relaxed))
+    }
+
+    /// Clears flags and sets others; gives the ones before.
+    pub fn change_flags(&mut self, clear: PageFlags, set: PageFlags) -> PageFlags {
+        let word = &self.record.flags;
+        let before = word.load(Ordering::Relaxed);
+        let after = (before & !clear.bits()) | set.bits();
+        if after != before {
+            word.store(after, Ordering::Release);
+        }
+        PageFlags::from_bits_truncate(before)
+    }
+
+    /// Is it on this queue? A hint.
+    pub fn is_on(&self, queue: PageQueue) -> bool {
+        self.record.queue.load(Ordering::Acquire) == queue as u8
+    }
+
+    /// How many wirings hold it.
+    pub fn wire_count(&self) -> u16 {
+        self.record.wires.load(Ordering::Acquire)
+    }
+
+    /// The pmap's part of its record.
+    pub fn pv(&self) -> &'static PvHead {
+        &self.record.pv
     }
 }
 

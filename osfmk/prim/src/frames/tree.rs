@@ -186,29 +186,30 @@ impl<const N: usize> Walk<N> {
     }
 
     fn remember(&mut self, at: u32) {
-        if self.pending.is_full() {
+        if let Err(full) = self.pending.try_push(at) {
             self.pending.remove(0);
+            self.pending.push(full.element());
             self.forgetful = true;
         }
-        self.pending.push(at);
     }
 
     /// The next frame, and its index.
     pub(super) fn next(&mut self, map: &FrameMap) -> Option<(u64, FrameNumber)> {
-        let frame = self.pending.pop()?;
-        let index = key(map, frame);
-        let mut at = right(map, frame);
+        let frame = FrameNumber(self.pending.pop()?);
+        let record = map.record(frame);
+        let index = record.index.load(Relaxed);
+        let mut at = record.right.load(Relaxed);
         while at != NIL {
             self.remember(at);
             at = left(map, at);
         }
-        if self.forgetful && self.pending.is_empty() {
+        if self.pending.is_empty() && self.forgetful {
             self.forgetful = false;
             if let Some(after) = index.checked_add(1) {
                 self.seek(map, after);
             }
         }
-        Some((index, FrameNumber(frame)))
+        Some((index, frame))
     }
 }
 

@@ -6,12 +6,14 @@
 //!
 //! Memory that was never written is shown as the zero page, in runs of the same length, until something needs its object.
 //!
+//! Who reads on from one window into the next is given several of them at once.
+//!
 //! Nothing here waits or fails: what is left out will fault. XNU has no counterpart; Linux calls it `fault_around_bytes`.
 
 use core::ops::Range;
 
 use mach::{VmBehavior, VmProt};
-use machine::page::PAGE_SHIFT;
+use machine::page::{PAGE_SHIFT, PAGE_SIZE};
 use pmap::Wiring;
 use prim::frames;
 
@@ -22,13 +24,18 @@ use crate::{code_signing, vm_page};
 
 /// Bytes of the aligned window around the page.
 const WINDOW_BYTES: u64 = 64 * 1024;
-/// The same in pages.
-const WINDOW_PAGES: usize = (WINDOW_BYTES >> PAGE_SHIFT) as usize;
+/// A program that reads on from the window before gets so many at once.
+const SEQUENTIAL_WINDOWS: u64 = 4;
+/// Pages of these.
+const WINDOW_PAGES: usize = ((SEQUENTIAL_WINDOWS * WINDOW_BYTES) >> PAGE_SHIFT) as usize;
 
 /// The part of the window around `addr` that lies within `bounds`.
-fn window(addr: u64, bounds: &Range<u64>) -> Range<u64> {
-    let start = addr & !(WINDOW_BYTES - 1);
-    start.max(bounds.start)..(start + WINDOW_BYTES).min(bounds.end)
+fn window(map: &VmMap, addr: u64, bounds: &Range<u64>) -> Range<u64> {
+    let start = (addr & !(WINDOW_BYTES - 1)).max(bounds.start);
+    let reads_on = start > bounds.start && map.pmap().extract(start - PAGE_SIZE as u64).is_some();
+    let windows = if reads_on { SEQUENTIAL_WINDOWS } else { 1 };
+    let end = (addr & !(WINDOW_BYTES - 1)) + windows * WINDOW_BYTES;
+    start..end.min(bounds.end)
 }
 
 /// Enters the resident neighbours of a page that was just entered at `addr` for reading. The page's objects are locked.
@@ -48,7 +55,7 @@ pub(super) fn enter_resident(
     }
     let entry_start = addr - (found.offset - found.window.start);
     let bounds = entry_start..entry_start + (found.window.end - found.window.start);
-    let window = window(addr, &bounds);
+    let window = window(map, addr, &bounds);
     let chain = &mut resolved.chain;
     let protection = if chain.is_top() && !chain.top.has_copy() {
         resolved.protection
@@ -59,22 +66,20 @@ pub(super) fn enter_resident(
     let first = distance(window.start);
     let mut run = [None; WINDOW_PAGES];
     let run = &mut run[..((window.end - window.start) >> PAGE_SHIFT) as usize];
-    for (distance, frame) in chain.neighbours(first..distance(window.end)) {
-        run[(distance - first) as usize] = Some(frame);
-    }
-    let mut shared = 0;
-    for place in run.iter_mut() {
-        let Some(frame) = *place else { continue };
-        let pages = &mut chain.current_mut().pages;
-        if protection.contains(VmProt::WRITE) && code_signing::is_judged(pages.flags(frame)) {
+    let active = vm_page::active_queue(&chain.current().pages);
+    let flags = vm_page::flags_of_mapping(protection, VmProt::READ);
+    let (mut found_any, mut shared) = (false, 0);
+    chain.for_each_neighbour(first..distance(window.end), |distance, mut page| {
+        if protection.contains(VmProt::WRITE) && code_signing::is_judged(page.flags()) {
             // Its executable mappings would have to go first.
-            *place = None;
-            continue;
+            return;
         }
-        shared += usize::from(pmap::is_mapped(frame));
-        vm_page::note_mapped(pages, frame, protection, VmProt::READ);
-    }
-    if run.iter().all(Option::is_none) {
+        found_any = true;
+        shared += usize::from(pmap::is_mapped_by(page.pv()));
+        vm_page::use_page(&mut page, active, flags);
+        run[(distance - first) as usize] = Some(page.frame());
+    });
+    if !found_any {
         return;
     }
     spares.tables.top_up(shared, spares.options.reserve);
@@ -100,7 +105,7 @@ pub(super) fn show_zeros(
         tables,
     )
     .map_err(|_| Blocked::Tables)?;
-    let window = window(addr, bounds);
+    let window = window(map, addr, bounds);
     let count = ((window.end - window.start) >> PAGE_SHIFT) as usize;
     let run = [Some(zeros); WINDOW_PAGES];
     pmap.enter_around(window.start, &run[..count], VmProt::READ, tables);

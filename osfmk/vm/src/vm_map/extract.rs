@@ -184,6 +184,10 @@ impl BlockingCopy {
     }
 }
 
+/// Bytes between two entries that cost less to look at than another flush. What lies there was write-protected by an earlier
+/// copy, and may be large.
+const RUN_GAP: u64 = 1 << 20;
+
 /// Write protection of source mappings, gathered over neighbouring entries with the same protection.
 pub(crate) struct ProtectRun<'a> {
     pmap: &'a Arc<Pmap>,
@@ -201,7 +205,11 @@ impl<'a> ProtectRun<'a> {
     /// Adds a range. Between it and the run there must be no entry that keeps write permission.
     fn add(&mut self, start: u64, end: u64, protection: VmProt) {
         match &mut self.run {
-            Some((_, last, told)) if *told == protection => *last = end,
+            Some((_, last, told))
+                if *told == protection && start.saturating_sub(*last) <= RUN_GAP =>
+            {
+                *last = end
+            }
             _ => {
                 self.flush();
                 self.run = Some((start, end, protection));

@@ -8,7 +8,7 @@
 use alloc::sync::Arc;
 use core::ops::Range;
 
-use prim::frames::FrameNumber;
+use prim::frames::{PageIndex, PageMut};
 use prim::lock::OwnedMutexGuard;
 
 use super::VmObject;
@@ -77,21 +77,38 @@ impl Chain {
         shadow.is_some_and(|shadow| Arc::ptr_eq(shadow.object(), lower.owner()))
     }
 
-    /// The resident pages whose distance from the one at hand lies in `distances`, in order, unless the object on top hides
-    /// them. For a direct chain.
-    pub(crate) fn neighbours(
-        &self,
+    /// Calls `visit` for the resident pages whose distance from the one at hand lies in `distances`, in order, except for
+    /// that one and those that the object on top hides. For a direct chain.
+    pub(crate) fn for_each_neighbour(
+        &mut self,
         distances: Range<i64>,
-    ) -> impl Iterator<Item = (i64, FrameNumber)> + '_ {
-        let first = self.page.saturating_add_signed(distances.start);
-        let end = self.page.saturating_add_signed(distances.end);
-        let hidden = |distance: i64| {
-            let above = self.top_page.checked_add_signed(distance);
-            !self.is_top() && above.is_none_or(|page| self.top.has_page(page))
-        };
-        vm_page::pages_in(&self.current().pages, first, end)
-            .map(|(page, frame)| (page.wrapping_sub(self.page) as i64, frame))
-            .filter(move |(distance, _)| *distance != 0 && !hidden(*distance))
+        mut visit: impl FnMut(i64, PageMut<'_>),
+    ) {
+        let at_hand = self.page;
+        let first = vm_page::index(at_hand.saturating_add_signed(distances.start));
+        let end = vm_page::index(at_hand.saturating_add_signed(distances.end));
+        let Chain {
+            top,
+            top_page,
+            lower,
+            ..
+        } = self;
+        let distance_of = |index: PageIndex| index.0.wrapping_sub(at_hand) as i64;
+        match lower {
+            None => top.pages.update_range(first, end, |index, page| {
+                if index.0 != at_hand {
+                    visit(distance_of(index), page);
+                }
+            }),
+            Some(lower) => lower.pages.update_range(first, end, |index, page| {
+                let distance = distance_of(index);
+                let above = top_page.checked_add_signed(distance);
+                let hidden = above.is_none_or(|page| top.has_page(page));
+                if distance != 0 && !hidden {
+                    visit(distance, page);
+                }
+            }),
+        }
     }
 
     /// Back to the top.
