@@ -68,13 +68,13 @@ impl Pmap {
 }
 
 fn protect_run(run: LeafRun, limit: Rights, batch: &mut FlushBatch<'_>) {
-    run.for_each_present(|va, slot, seen| {
+    run.for_each_present(|place, slot, seen| {
         if !seen.is_valid() || seen.limited(limit) == seen {
             return;
         }
         let changed = slot.update_from(seen, |old| old.is_valid().then(|| old.limited(limit)));
         if changed.is_some_and(|(old, new)| old.needs_flush(new)) {
-            batch.add(va);
+            batch.add(run.address(place));
         }
     });
 }

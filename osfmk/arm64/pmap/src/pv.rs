@@ -84,6 +84,7 @@ impl PvList {
     ///
     /// # Errors
     /// [`NeedsEntry`]: `spare` has none; nothing has changed.
+    #[inline]
     pub(crate) fn push(
         &mut self,
         slot: Slot,
@@ -116,6 +117,7 @@ impl PvList {
 
     /// Takes a slot off the list; it must be there. Gives back the entry that this leaves without use.
     #[must_use = "an entry that is dropped goes back alone"]
+    #[inline]
     pub(crate) fn remove(&mut self, slot: Slot) -> Option<PvEntry> {
         let word = self.word();
         if word & TAG_MASK == TAG_SLOT {
@@ -133,6 +135,10 @@ impl PvList {
             self.set_word(other | TAG_SLOT);
             return Some(PvEntry::from_address(first.0));
         }
+        self.remove_from_chain(first, slot)
+    }
+
+    fn remove_from_chain(&mut self, first: Chain, slot: Slot) -> Option<PvEntry> {
         let (holder, index) = first
             .find(slot.address())
             .expect("the slot is on its frame's list");

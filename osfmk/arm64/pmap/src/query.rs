@@ -58,21 +58,24 @@ impl Pmap {
     }
 
     /// Calls `visit` with the place, counted from `start`, of each page of `[start, end)` that a mapping lets writes through to;
-    /// how many there are. Such a page counts as referenced and modified. Takes the pmap's lock.
-    pub fn for_each_written(&self, start: u64, end: u64, mut visit: impl FnMut(usize)) -> usize {
+    /// whether that is every page. Such a page counts as referenced and modified. Takes the pmap's lock.
+    pub fn for_each_written(&self, start: u64, end: u64, mut visit: impl FnMut(usize)) -> bool {
         self.check_range(start, end);
         let tree = self.tree.lock();
-        let (mut count, mut va) = (0, start);
+        let pages = (end - start) as usize / PAGE_SIZE;
+        let (mut mapped, mut others, mut va) = (0, 0, start);
         while let Some(run) = tree.next_leaf(va, end) {
-            run.for_each_present(|va, _, descriptor| {
+            let first = (run.start - start) as usize / PAGE_SIZE;
+            mapped += run.for_each_present(|place, _, descriptor| {
                 if descriptor.is_in_use_for_writing() {
-                    visit((va - start) as usize / PAGE_SIZE);
-                    count += 1;
+                    visit(first + place);
+                } else {
+                    others += 1;
                 }
             });
             va = run.end;
         }
-        count
+        mapped == pages && others == 0
     }
 
     /// Pages mapped.

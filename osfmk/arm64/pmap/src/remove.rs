@@ -53,9 +53,9 @@ impl Pmap {
         let mut batch = FlushBatch::new(self);
         let mut runs: ArrayVec<LeafRun, CHUNK_RUNS> = ArrayVec::new();
         let stop = for_each_run(tree, start, end, |run| {
-            run.for_each_present(|va, slot, seen| {
+            run.for_each_present(|place, slot, seen| {
                 slot.make_dying_from(seen);
-                batch.add(va);
+                batch.add(run.address(place));
             });
             runs.push(run);
         });

@@ -75,12 +75,15 @@ impl TableReserve {
     /// Fetches pv entries for up to `count` pages that are mapped elsewhere too, as far as they can be had at once. Allowed
     /// under every lock that stands before a pmap's.
     pub fn top_up(&mut self, count: usize, class: Reserve) {
+        let count = count.min(PV_ENTRIES);
         PvEntry::take_ready(&mut self.entries, count);
-        while self.entries.len() < count.min(PV_ENTRIES) {
+        while self.entries.len() < count {
             let Ok(entry) = PvEntry::allocate(class) else {
                 return;
             };
             self.entries.push(entry);
+            // Its page has more of them.
+            PvEntry::take_ready(&mut self.entries, count);
         }
     }
 

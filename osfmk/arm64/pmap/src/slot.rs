@@ -37,6 +37,11 @@ impl Slot {
         Self(table.phys().offset(index as u64 * 8))
     }
 
+    /// The slot so many behind this one, in the same table.
+    pub(crate) const fn ahead(self, count: usize) -> Self {
+        Self(self.0.offset(count as u64 * 8))
+    }
+
     /// From the physical address that a pv list holds.
     pub(crate) const fn from_address(address: u64) -> Self {
         Self(PhysAddr(address))

@@ -13,6 +13,7 @@
 
 use machine::address::FrameNumber;
 use machine::barrier;
+use machine::page::PAGE_SHIFT;
 
 use crate::Pmap;
 use crate::descriptor::Descriptor;
@@ -37,27 +38,43 @@ pub(crate) struct LeafRun {
 }
 
 impl LeafRun {
-    /// The slot of every page of the run, with its address.
-    pub(crate) fn slots(self) -> impl Iterator<Item = (u64, Slot)> {
-        (self.start..self.end)
-            .step_by(machine::page::PAGE_SIZE)
-            .map(move |va| (va, Slot::of(self.table, va, LEAF_LEVEL)))
+    /// How many pages.
+    pub(crate) fn pages(self) -> usize {
+        ((self.end - self.start) >> PAGE_SHIFT) as usize
     }
 
-    /// Calls `visit` for every descriptor of the run that is not absent: address, place and what stands there. Ends when as
-    /// many were seen as the table had at the beginning: most tables of small programs hold few. The pmap is locked.
-    pub(crate) fn for_each_present(self, mut visit: impl FnMut(u64, Slot, Descriptor)) {
-        let mut left = table::live(self.table);
-        for (va, slot) in self.slots() {
-            if left == 0 {
-                return;
-            }
+    /// The address of a page of the run, counted from the first.
+    pub(crate) fn address(self, place: usize) -> u64 {
+        self.start + ((place as u64) << PAGE_SHIFT)
+    }
+
+    /// The slot of every page of the run, with its address.
+    pub(crate) fn slots(self) -> impl Iterator<Item = (u64, Slot)> {
+        let first = Slot::of(self.table, self.start, LEAF_LEVEL);
+        (0..self.pages()).map(move |place| (self.address(place), first.ahead(place)))
+    }
+
+    /// Calls `visit` for every descriptor of the run that is not absent: the page's place in the run, the slot and what stands
+    /// there; how many there are. Ends when as many were seen as the table had at the beginning: most tables of small
+    /// programs hold few. The pmap is locked.
+    #[inline]
+    pub(crate) fn for_each_present(self, mut visit: impl FnMut(usize, Slot, Descriptor)) -> usize {
+        let live = table::live(self.table) as usize;
+        let mut left = live;
+        let first = Slot::of(self.table, self.start, LEAF_LEVEL);
+        for place in 0..if live > 0 { self.pages() } else { 0 } {
+            let slot = first.ahead(place);
             let descriptor = slot.read();
-            if !descriptor.is_absent() {
-                visit(va, slot, descriptor);
-                left -= 1;
+            if descriptor.is_absent() {
+                continue;
+            }
+            visit(place, slot, descriptor);
+            left -= 1;
+            if left == 0 {
+                break;
             }
         }
+        live - left
     }
 }
 

@@ -185,15 +185,31 @@ impl<const N: usize> Walk<N> {
         }
     }
 
+    #[inline]
     fn remember(&mut self, at: u32) {
-        if let Err(full) = self.pending.try_push(at) {
-            self.pending.remove(0);
-            self.pending.push(full.element());
-            self.forgetful = true;
+        if self.pending.try_push(at).is_err() {
+            self.forget_for(at);
+        }
+    }
+
+    #[cold]
+    fn forget_for(&mut self, at: u32) {
+        self.pending.remove(0);
+        self.pending.push(at);
+        self.forgetful = true;
+    }
+
+    /// Looks for what was forgotten: it lies behind `index`.
+    #[cold]
+    fn recall(&mut self, map: &FrameMap, index: u64) {
+        self.forgetful = false;
+        if let Some(after) = index.checked_add(1) {
+            self.seek(map, after);
         }
     }
 
     /// The next frame, and its index.
+    #[inline]
     pub(super) fn next(&mut self, map: &FrameMap) -> Option<(u64, FrameNumber)> {
         let frame = FrameNumber(self.pending.pop()?);
         let record = map.record(frame);
@@ -203,11 +219,8 @@ impl<const N: usize> Walk<N> {
             self.remember(at);
             at = left(map, at);
         }
-        if self.pending.is_empty() && self.forgetful {
-            self.forgetful = false;
-            if let Some(after) = index.checked_add(1) {
-                self.seek(map, after);
-            }
+        if self.forgetful && self.pending.is_empty() {
+            self.recall(map, index);
         }
         Some((index, frame))
     }

@@ -37,10 +37,10 @@ impl VmMap {
             let place = |address: u64| ((address - start) >> self.page_shift) as usize;
             let pages = &mut pages[place(from)..place(to)];
             let written = object.written_disposition();
-            let known = self
+            let complete = self
                 .pmap
                 .for_each_written(from, to, |page| pages[page] = written);
-            if known < pages.len() {
+            if !complete {
                 object.page_dispositions(entry.offset_of(from), pages);
             }
         }
