@@ -53,7 +53,8 @@ impl HeldRanks {
 mod checked {
     use super::{BASE, DEPTH, HeldRanks, Order};
     use crate::lock::Rank;
-    use core::sync::atomic::Ordering::Relaxed;
+    use core::sync::atomic::Ordering::{Relaxed, SeqCst};
+    use core::sync::atomic::compiler_fence;
 
     impl HeldRanks {
         /// The greatest rank above the last base, 0 for none.
@@ -81,8 +82,10 @@ mod checked {
         pub(super) fn push(&self, value: u8) {
             let length = self.length.load(Relaxed) as usize;
             assert!(length < DEPTH, "lock order: more than {DEPTH} locks held");
-            self.ranks[length].store(value, Relaxed);
+            // The place is taken before it is filled: an interrupt in between pushes its base above it, not into it.
             self.length.store(length as u8 + 1, Relaxed);
+            compiler_fence(SeqCst);
+            self.ranks[length].store(value, Relaxed);
         }
 
         /// Removes the latest entry of this value; guards need not be dropped in order.
