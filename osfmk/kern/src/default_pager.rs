@@ -29,8 +29,11 @@ use crate::external_pager::post_to;
 use crate::kobject::memory_control::Control;
 use crate::kobject::page_list::PageList;
 
-/// Everything the way to more memory needs comes from here.
-const RESERVE: Reserve = Reserve::Pageout;
+/// Everything the way to more memory needs comes from here: a message that could not be made would look like the pager's death.
+const RESERVE: Reserve = Reserve::Kernel;
+
+/// What the pager itself may use.
+const PAGER_RESERVE: Reserve = Reserve::Pageout;
 
 /// The registered manager's port.
 static MANAGER: SpinLock<Option<SendRight>> = SpinLock::new(Rank::KernelObject, None);
@@ -60,7 +63,7 @@ pub(crate) fn register(port: SendRight) -> Result<Option<SendRight>, KernReturn>
     }
     let side: Weak<Manager> = Arc::downgrade(kernel_side());
     port.port().watch_death(side)?;
-    prim::thread::current().set_reserve(RESERVE);
+    prim::thread::current().set_reserve(PAGER_RESERVE);
     let former = MANAGER.lock().replace(port);
     let pager: Arc<dyn DefaultPager> = kernel_side().clone();
     register_default_pager(pager)?;
@@ -153,10 +156,10 @@ impl AnonymousPager {
         post_to(&manager, request, RESERVE).map_err(|_| KernReturn::INVALID_RIGHT)
     }
 
-    /// Names the pages of a return: `ABORTED` when not all of them are there any more.
-    fn lend(pages: &DataReturn) -> Result<SendRight, KernReturn> {
-        let pins = pages.pages.pin_resident(pages.offset, pages.length);
-        PageList::lend(pins.ok_or(KernReturn::ABORTED)?)
+    /// Names the pages of a return; `None` when not all of them are there any more, or there is no memory.
+    fn lend(pages: &DataReturn) -> Option<SendRight> {
+        let pins = pages.pages.pin_resident(pages.offset, pages.length)?;
+        PageList::lend(pins).ok()
     }
 }
 
@@ -183,14 +186,11 @@ impl Pager for AnonymousPager {
             generation,
             ..
         } = pages;
-        let right = match with_reserve(RESERVE, || Self::lend(&pages)) {
-            Ok(right) => right,
-            Err(reason) => {
-                // What is left stays as it is.
-                let control = self.link()?.memory_control;
-                let _ = control.clean_completed(offset, length, generation, reason);
-                return Ok(());
-            }
+        let Some(right) = with_reserve(RESERVE, || Self::lend(&pages)) else {
+            // What is left stays as it is. The pager has not seen it: that is no refusal.
+            let control = self.link()?.memory_control;
+            let _ = control.clean_completed(offset, length, generation, KernReturn::ABORTED);
+            return Ok(());
         };
         self.post(pager::data_return_pages::Request {
             pages: Carried::Right(Right::Send(right)),

@@ -20,7 +20,7 @@ use machine::page::PAGE_SIZE;
 use prim::device::{BlockDevice, BlockOperation, BlockOutcome, BlockRequest, DataFrames};
 use prim::frames::{self, OwnedFrame, Reserve};
 use prim::lock::{Rank, SpinLock};
-use prim::thread::{Priority, spawn_kernel};
+use prim::thread::{Priority, spawn_kernel, with_only_reserve};
 use prim::wait::{Interruptible, WaitQueue};
 use prim::zone::{Admission, Zone};
 
@@ -82,8 +82,13 @@ impl KernelObject for Disk {
     }
 }
 
-/// Frames for the device to fill; none are waited for.
+/// Frames for the device to fill; none are waited for. Whoever asks may be the pager of anonymous memory, which has a deeper
+/// reserve: that is for sending pages out, and none of it may go into bringing pages in.
 fn fresh_frames(count: usize) -> Result<Vec<OwnedFrame>> {
+    with_only_reserve(Reserve::Pager, || allocate(count))
+}
+
+fn allocate(count: usize) -> Result<Vec<OwnedFrame>> {
     let mut fresh = Vec::new();
     fresh
         .try_reserve_exact(count)

@@ -14,6 +14,7 @@ use mach::{CopyStrategy, KernReturn, Result, VmProt};
 use machine::page::PAGE_SIZE;
 use prim::frames::{OwnedFrame, Reserve};
 use prim::lock::{Rank, SpinLock};
+use prim::thread::with_only_reserve;
 use vm::memory_object::{Fallback, Lock, LockRequest, MemoryControl, Reply, ShouldReturn};
 use vm::vm_fault::FaultOptions;
 
@@ -289,7 +290,7 @@ impl pager_control::Server<KernelCarrier> for ControlServer<'_> {
 /// Most pages of one fill.
 const FILLS_MAX: usize = 64;
 
-/// Frames filled with a word, from the reserve of whoever asks; `None` when there are not enough.
+/// Frames filled with a word, from the reserve of pagers and no deeper; `None` when there are not enough.
 fn filled_frames(count: usize, word: u64) -> Option<Vec<OwnedFrame>> {
     let mut frames = Vec::new();
     frames
@@ -297,7 +298,8 @@ fn filled_frames(count: usize, word: u64) -> Option<Vec<OwnedFrame>> {
         .ok()
         .filter(|()| count <= FILLS_MAX)?;
     for _ in 0..count {
-        let mut frame = prim::frames::allocate(Reserve::Pager).ok()?;
+        let frame = with_only_reserve(Reserve::Pager, || prim::frames::allocate(Reserve::Pager));
+        let mut frame = frame.ok()?;
         if word == 0 {
             prim::frames::zero(&mut frame);
         } else {

@@ -58,7 +58,7 @@ use crate::wait::{Interruptible, WaitLinks, WaitQueue, WaitResult, WaitState};
 
 pub use abort::AbortLevel;
 pub use parameters::{Name, Priority, SpawnError, ThreadParameters};
-pub use privilege::with_reserve;
+pub use privilege::{with_only_reserve, with_reserve};
 pub use stack::KernelStack;
 pub use user_registers::UserRegisters;
 

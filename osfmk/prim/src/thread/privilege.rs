@@ -45,6 +45,18 @@ pub fn with_reserve<R>(reserve: Reserve, work: impl FnOnce() -> R) -> R {
     result
 }
 
+/// Runs `work` with this class, even if the thread has a deeper one: for what must leave that to others.
+pub fn with_only_reserve<R>(reserve: Reserve, work: impl FnOnce() -> R) -> R {
+    let Some(thread) = try_current() else {
+        return work();
+    };
+    let before = thread.reserve();
+    thread.set_reserve(reserve);
+    let result = work();
+    thread.set_reserve(before);
+    result
+}
+
 /// The deeper of a request's class and the current thread's.
 pub(crate) fn effective(reserve: Reserve) -> Reserve {
     try_current().map_or(reserve, |thread| reserve.max(thread.reserve()))
@@ -64,6 +76,10 @@ mod tests {
                 assert_eq!(effective(Reserve::Normal), Reserve::Pageout);
             });
             assert_eq!(effective(Reserve::Kernel), Reserve::Kernel);
+            with_only_reserve(Reserve::Pager, || {
+                assert_eq!(effective(Reserve::Normal), Reserve::Pager);
+            });
+            assert_eq!(effective(Reserve::Normal), Reserve::Pageout);
         });
         assert_eq!(thread.reserve(), Reserve::Normal);
     }

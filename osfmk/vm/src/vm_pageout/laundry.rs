@@ -26,8 +26,12 @@ const LOADS: usize = 32;
 /// A pager that refused pages is not offered any from the same object for so long.
 const REFUSAL_NANOSECONDS: u64 = 1_000_000_000;
 
-/// A default pager that has refused everything for so long is full.
+/// When pages could not be offered at all, for a reason of the kernel's, they are again after so long.
+const PAUSE_NANOSECONDS: u64 = 10_000_000;
+
+/// A default pager that has refused everything for so long, and so often, is full.
 const FULL_NANOSECONDS: u64 = 500_000_000;
+const FULL_REFUSALS: u64 = 3;
 
 static OUTSTANDING: [AtomicU64; 2] = [const { AtomicU64::new(0) }; 2];
 /// Loads that have ended well.
@@ -35,6 +39,8 @@ static PROGRESS: AtomicU64 = AtomicU64::new(0);
 static ENDED: WaitQueue = WaitQueue::new();
 /// Since when the default pager has refused every load, in clock ticks; 0 while it takes them.
 static REFUSING_SINCE: AtomicU64 = AtomicU64::new(0);
+/// Refusals since then.
+static REFUSALS: AtomicU64 = AtomicU64::new(0);
 /// When the default pager last answered, or was given a load while it had none, in clock ticks.
 static HEARD_AT: AtomicU64 = AtomicU64::new(0);
 
@@ -58,7 +64,9 @@ pub(super) fn room(kind: PageKind) -> u64 {
 /// Does the default pager answer, and take pages?
 pub(super) fn default_pager_works() -> bool {
     let refusing = REFUSING_SINCE.load(Ordering::Relaxed);
-    let is_full = refusing != 0 && ticks::nanoseconds_since(refusing) > FULL_NANOSECONDS;
+    let is_full = refusing != 0
+        && ticks::nanoseconds_since(refusing) > FULL_NANOSECONDS
+        && REFUSALS.load(Ordering::Relaxed) >= FULL_REFUSALS;
     let has_some = counter(PageKind::Anonymous).load(Ordering::Relaxed) > 0;
     let heard = ticks::nanoseconds_since(HEARD_AT.load(Ordering::Relaxed));
     let is_silent = has_some && heard > SILENT_PAGER_LIMIT;
@@ -67,21 +75,24 @@ pub(super) fn default_pager_works() -> bool {
 
 /// Another default pager has a disk of its own.
 pub(crate) fn begin_with_default_pager() {
-    REFUSING_SINCE.store(0, Ordering::Relaxed);
-    HEARD_AT.store(ticks::now(), Ordering::Relaxed);
+    note_answer(KernReturn::SUCCESS);
 }
 
 fn note_answer(result: KernReturn) {
     let now = ticks::now().max(1);
     HEARD_AT.store(now, Ordering::Relaxed);
     match result {
-        KernReturn::SUCCESS => REFUSING_SINCE.store(0, Ordering::Relaxed),
-        // The pages had been thrown away before it saw them.
+        KernReturn::SUCCESS => {
+            REFUSING_SINCE.store(0, Ordering::Relaxed);
+            REFUSALS.store(0, Ordering::Relaxed);
+        }
+        // The pager has not seen the pages.
         KernReturn::ABORTED => {}
         _ => {
             let order = Ordering::Relaxed;
-            // Only the first refusal counts.
+            // Since the first of them.
             let _ = REFUSING_SINCE.compare_exchange(0, now, order, order);
+            REFUSALS.fetch_add(1, order);
         }
     }
 }
@@ -155,7 +166,9 @@ impl Loads {
         self.out.retain(|load| load.1 > 0);
         if result == KernReturn::SUCCESS {
             PROGRESS.fetch_add(1, Ordering::Relaxed);
-        } else if result != KernReturn::ABORTED {
+        } else if result == KernReturn::ABORTED {
+            self.not_before = ticks::after(Some(PAUSE_NANOSECONDS));
+        } else {
             self.not_before = ticks::after(Some(REFUSAL_NANOSECONDS));
         }
         ENDED.wake_all();

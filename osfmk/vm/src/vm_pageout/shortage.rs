@@ -25,7 +25,7 @@ const CRITICAL_DIVISOR: usize = 20;
 const QUIET_LIMIT: u64 = 1_000_000_000;
 
 /// ... or something is, and its pager is silent.
-pub(super) const SILENT_PAGER_LIMIT: u64 = 10_000_000_000;
+pub(super) const SILENT_PAGER_LIMIT: u64 = 30_000_000_000;
 
 /// A machine that stood still for that long has not looked: there must have been so many scans, too.
 const LEAST_SCANS: u32 = 5;

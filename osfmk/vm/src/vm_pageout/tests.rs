@@ -279,7 +279,7 @@ fn failing_allocations_lose_nothing() {
 fn a_pager_that_refuses_everything_is_full_until_it_takes_something() {
     leaves_nothing_behind(|| {
         with_swap(|swap| {
-            let (object, other) = (filled(), filled());
+            let objects = [filled(), filled(), filled()];
             swap.set(Mood::Full);
             page_out_everything();
             assert!(laundry::default_pager_works(), "it may be for a moment");
@@ -290,7 +290,7 @@ fn a_pager_that_refuses_everything_is_full_until_it_takes_something() {
             page_out_everything();
             assert_eq!(another.resident_count(), 0);
             assert!(laundry::default_pager_works());
-            drop((object, other));
+            drop(objects);
         });
     });
 }
