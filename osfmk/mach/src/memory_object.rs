@@ -189,7 +189,7 @@ wire_struct! {
         /// Boolean bits, see [`FaultFlags`].
         pub flags: u32,
         /// Padding.
-        pub reserved: [u8; 28],
+        pub reserved: [u32; 7],
     }
 }
 

@@ -14,7 +14,7 @@ pub trait Wire: Sized {
     const SIZE: usize;
 
     /// Appends the bytes.
-    fn put(&self, out: &mut dyn ByteSink);
+    fn put<S: ByteSink + ?Sized>(&self, out: &mut S);
 
     /// Takes the value from the front of `bytes`; `None` if there are too few or they are not one.
     fn get(bytes: &mut &[u8]) -> Option<Self>;
@@ -71,7 +71,56 @@ where
     }
 }
 
+/// Bytes that are gathered before they go to another sink: a message's fields are many and short, and each growth of a
+/// vector has its price.
+pub struct Gathered<'a, S: ByteSink + ?Sized> {
+    sink: &'a mut S,
+    bytes: [u8; GATHERED],
+    used: usize,
+}
+
+/// Bytes that are gathered at a time.
+const GATHERED: usize = 128;
+
+impl<'a, S: ByteSink + ?Sized> Gathered<'a, S> {
+    /// Nothing yet.
+    #[inline]
+    pub fn new(sink: &'a mut S) -> Self {
+        Self {
+            sink,
+            bytes: [0; GATHERED],
+            used: 0,
+        }
+    }
+
+    /// Hands on what has been gathered.
+    #[inline]
+    pub fn finish(mut self) {
+        self.flush();
+    }
+
+    fn flush(&mut self) {
+        self.sink.extend_bytes(&self.bytes[..self.used]);
+        self.used = 0;
+    }
+}
+
+impl<S: ByteSink + ?Sized> ByteSink for Gathered<'_, S> {
+    #[inline]
+    fn extend_bytes(&mut self, bytes: &[u8]) {
+        let end = self.used + bytes.len();
+        if let Some(place) = self.bytes.get_mut(self.used..end) {
+            place.copy_from_slice(bytes);
+            self.used = end;
+            return;
+        }
+        self.flush();
+        self.sink.extend_bytes(bytes);
+    }
+}
+
 /// Splits `N` bytes off the front.
+#[inline]
 fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
     let (head, rest) = bytes.split_first_chunk::<N>()?;
     *bytes = rest;
@@ -82,9 +131,11 @@ macro_rules! integers {
     ($($type:ty),*) => {$(
         impl Wire for $type {
             const SIZE: usize = size_of::<$type>();
-            fn put(&self, out: &mut dyn ByteSink) {
+            #[inline]
+            fn put<S: ByteSink + ?Sized>(&self, out: &mut S) {
                 out.extend_bytes(&self.to_le_bytes());
             }
+            #[inline]
             fn get(bytes: &mut &[u8]) -> Option<Self> {
                 take(bytes).map(<$type>::from_le_bytes)
             }
@@ -95,9 +146,11 @@ integers!(u8, i8, u16, i16, u32, i32, u64, i64);
 
 impl<T: Wire + Copy + Default, const N: usize> Wire for [T; N] {
     const SIZE: usize = N * T::SIZE;
-    fn put(&self, out: &mut dyn ByteSink) {
+    #[inline]
+    fn put<S: ByteSink + ?Sized>(&self, out: &mut S) {
         self.iter().for_each(|item| item.put(out));
     }
+    #[inline]
     fn get(bytes: &mut &[u8]) -> Option<Self> {
         let mut items = [T::default(); N];
         for item in &mut items {
@@ -111,10 +164,12 @@ macro_rules! newtypes {
     ($($type:ty as $inner:ty: $from:expr, $to:expr;)*) => {$(
         impl Wire for $type {
             const SIZE: usize = size_of::<$inner>();
-            fn put(&self, out: &mut dyn ByteSink) {
+            #[inline]
+            fn put<S: ByteSink + ?Sized>(&self, out: &mut S) {
                 let to: fn(&Self) -> $inner = $to;
                 to(self).put(out);
             }
+            #[inline]
             fn get(bytes: &mut &[u8]) -> Option<Self> {
                 <$inner>::get(bytes).map($from)
             }
@@ -148,9 +203,11 @@ macro_rules! wire_struct {
 
         impl $crate::wire::Wire for $name {
             const SIZE: usize = 0 $(+ <$type as $crate::wire::Wire>::SIZE)*;
-            fn put(&self, out: &mut dyn $crate::wire::ByteSink) {
+            #[inline]
+            fn put<S: $crate::wire::ByteSink + ?Sized>(&self, out: &mut S) {
                 $($crate::wire::Wire::put(&self.$field, out);)*
             }
+            #[inline]
             fn get(bytes: &mut &[u8]) -> Option<Self> {
                 Some(Self { $($field: $crate::wire::Wire::get(bytes)?,)* })
             }

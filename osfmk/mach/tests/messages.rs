@@ -34,6 +34,7 @@ fn allocate_has_the_bytes_that_a_mig_stub_sends() {
     let message: Message<User> =
         request.into_message(UserRight::copy_send(TASK), UserRight::make_send_once(REPLY));
     let bytes = message.to_raw().encode();
+    assert_eq!(message.encode().as_slice(), bytes);
     let expected = [
         0x1513,
         52,
@@ -69,6 +70,7 @@ fn a_complex_request_has_its_descriptor_before_the_ndr_record() {
     let message =
         request.into_message(UserRight::copy_send(TASK), UserRight::make_send_once(REPLY));
     let bytes = message.to_raw().encode();
+    assert_eq!(message.encode().as_slice(), bytes);
     assert_eq!(bytes.len(), 100);
     let words = words(&bytes);
     assert_eq!(words[0], 0x8000_1513);
@@ -412,7 +414,7 @@ fn no_bytes_make_the_decoders_panic() {
             RawMessage::parse(&raw.encode()).map(|again| again.inline),
             Ok(raw.inline.clone())
         );
-        let Ok(message) = Message::<User>::from_received(raw) else {
+        let Ok(message) = Message::<User>::from_received_bytes(&bytes) else {
             continue;
         };
         served += 1;

@@ -4,7 +4,6 @@
 //! bytes; only what is used is sent.
 
 use crate::kern_return::KernReturn;
-use crate::message::Inline;
 use crate::wire::{ByteSink, Wire};
 use alloc::vec::Vec;
 
@@ -38,7 +37,7 @@ pub trait Field: Sized {
     const PARTS: &'static [Part];
 
     /// Appends the bytes.
-    fn put(&self, out: &mut Inline);
+    fn put<S: ByteSink + ?Sized>(&self, out: &mut S);
 
     /// Takes the argument from the front of `bytes`.
     ///
@@ -52,10 +51,12 @@ const BAD: KernReturn = KernReturn::MIG_BAD_ARGUMENTS;
 impl<T: Wire> Field for T {
     const PARTS: &'static [Part] = &[Part::new("", T::SIZE, T::SIZE)];
 
-    fn put(&self, out: &mut Inline) {
+    #[inline]
+    fn put<S: ByteSink + ?Sized>(&self, out: &mut S) {
         Wire::put(self, out);
     }
 
+    #[inline]
     fn get(bytes: &mut &[u8]) -> Result<Self, KernReturn> {
         <T as Wire>::get(bytes).ok_or(BAD)
     }
@@ -65,10 +66,8 @@ const fn round4(size: usize) -> usize {
     size.next_multiple_of(4)
 }
 
-fn pad4(written: usize, out: &mut Inline) {
-    for _ in written..round4(written) {
-        out.push(0);
-    }
+fn pad4<S: ByteSink + ?Sized>(written: usize, out: &mut S) {
+    out.extend_bytes(&[0; 3][..round4(written) - written]);
 }
 
 /// Takes `size` bytes and their padding from the front.
@@ -91,7 +90,7 @@ fn get_items<T: Wire>(bytes: &mut &[u8], count: usize, max: usize) -> Result<Vec
 }
 
 /// At most `MAX` items; more than that are not sent.
-fn put_items<T: Wire>(items: &[T], max: usize, out: &mut Inline) {
+fn put_items<T: Wire, S: ByteSink + ?Sized>(items: &[T], max: usize, out: &mut S) {
     let count = items.len().min(max);
     items[..count].iter().for_each(|item| Wire::put(item, out));
     pad4(count * T::SIZE, out);
@@ -146,7 +145,7 @@ impl<T: Wire, const MAX: usize> Field for Array<T, MAX> {
         Part::new("", 0, round4(MAX * T::SIZE)),
     ];
 
-    fn put(&self, out: &mut Inline) {
+    fn put<S: ByteSink + ?Sized>(&self, out: &mut S) {
         Wire::put(&count_of(self.0.len(), MAX), out);
         put_items(&self.0, MAX, out);
     }
@@ -192,11 +191,11 @@ impl<const MAX: usize> Field for CString<MAX> {
         Part::new("", 0, round4(MAX)),
     ];
 
-    fn put(&self, out: &mut Inline) {
+    fn put<S: ByteSink + ?Sized>(&self, out: &mut S) {
         Wire::put(&0u32, out);
         Wire::put(&(self.0.len() as u32 + 1), out);
         out.extend_bytes(&self.0);
-        out.push(0);
+        out.extend_bytes(&[0]);
         pad4(self.0.len() + 1, out);
     }
 
@@ -258,7 +257,7 @@ impl Field for ExceptionPorts {
         },
     ];
 
-    fn put(&self, out: &mut Inline) {
+    fn put<S: ByteSink + ?Sized>(&self, out: &mut S) {
         let rows = &self.0[..self.0.len().min(HANDLERS_MAX)];
         Wire::put(&(rows.len() as u32), out);
         rows.iter().for_each(|row| Wire::put(&row.mask, out));

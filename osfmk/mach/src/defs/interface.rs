@@ -179,10 +179,13 @@ macro_rules! request_codec {
                 #[allow(unused_mut)]
                 let mut message = Message::new(ID, destination, reply);
                 $(<$dk as Kind<C>>::put(self.$d, &mut message);)*
+                #[allow(unused_mut)]
+                let mut inline = Gathered::new(&mut message.inline);
                 if !REQUEST_LAYOUT.inline.is_empty() {
-                    message.inline.extend_from_slice(&rpc::NDR);
+                    inline.extend_bytes(&rpc::NDR);
                 }
-                $(Field::put(&self.$f, &mut message.inline);)*
+                $(Field::put(&self.$f, &mut inline);)*
+                inline.finish();
                 message
             }
 
@@ -211,13 +214,15 @@ macro_rules! reply_codec {
                 #[allow(unused_mut)]
                 let mut message = Message::new(ID + 100, destination, Carried::Null);
                 $(<$dk as Kind<C>>::put(self.$d, &mut message);)*
+                let mut inline = Gathered::new(&mut message.inline);
                 if !REPLY_LAYOUT.is_complex() {
-                    message.inline.extend_from_slice(&rpc::NDR);
-                    Field::put(&KernReturn::SUCCESS, &mut message.inline);
+                    inline.extend_bytes(&rpc::NDR);
+                    Field::put(&KernReturn::SUCCESS, &mut inline);
                 } else if !REPLY_LAYOUT.inline.is_empty() {
-                    message.inline.extend_from_slice(&rpc::NDR);
+                    inline.extend_bytes(&rpc::NDR);
                 }
-                $(Field::put(&self.$f, &mut message.inline);)*
+                $(Field::put(&self.$f, &mut inline);)*
+                inline.finish();
                 message
             }
 

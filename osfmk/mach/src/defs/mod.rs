@@ -101,4 +101,5 @@ pub(crate) mod prelude {
     pub(crate) use crate::message::{Carried, Carrier, Message};
     pub(crate) use crate::port::PortName;
     pub(crate) use crate::vm_prot::VmProt;
+    pub(crate) use crate::wire::{ByteSink, Gathered};
 }

@@ -98,7 +98,8 @@ pub struct MsgHeader {
 impl Wire for MsgHeader {
     const SIZE: usize = HEADER_SIZE;
 
-    fn put(&self, out: &mut dyn ByteSink) {
+    #[inline]
+    fn put<S: ByteSink + ?Sized>(&self, out: &mut S) {
         self.bits.0.put(out);
         self.size.put(out);
         self.remote.put(out);
@@ -107,6 +108,7 @@ impl Wire for MsgHeader {
         self.id.put(out);
     }
 
+    #[inline]
     fn get(bytes: &mut &[u8]) -> Option<Self> {
         Some(Self {
             bits: MsgBits(Wire::get(bytes)?),

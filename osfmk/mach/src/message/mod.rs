@@ -30,7 +30,7 @@ pub use header::{MsgBits, MsgHeader};
 pub use options::{MsgOptions, TrailerElements};
 pub use raw::{CopyOption, RawDescriptor, RawMessage};
 pub use trailer::{AuditToken, Trailer};
-pub use typed::{Descriptor, Inline, Message};
+pub use typed::{Descriptor, Encoded, Inline, Message};
 pub use user::{UserCarrier, UserMemory, UserPorts, UserRight};
 
 /// The largest message body a program may send: 48 MiB less the largest trailer.

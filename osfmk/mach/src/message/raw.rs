@@ -118,7 +118,7 @@ impl RawDescriptor {
     }
 
     /// Appends the bytes.
-    pub fn put(&self, out: &mut dyn ByteSink) {
+    pub fn put<S: ByteSink + ?Sized>(&self, out: &mut S) {
         match *self {
             Self::Port { name, disposition } => {
                 name.put(out);

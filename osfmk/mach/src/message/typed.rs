@@ -10,7 +10,10 @@ use core::fmt;
 use smallvec::SmallVec;
 
 /// The inline bytes of a message, after header and descriptors.
-pub type Inline = SmallVec<[u8; 96]>;
+pub type Inline = SmallVec<[u8; 128]>;
+
+/// The bytes of a message as a program sends it; those of the usual ones need no memory of their own.
+pub type Encoded = SmallVec<[u8; 256]>;
 
 /// One thing carried besides bytes.
 pub enum Descriptor<C: Carrier> {

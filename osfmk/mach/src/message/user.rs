@@ -3,9 +3,11 @@
 use super::carrier::{Carried, Carrier};
 use super::header::{MsgBits, MsgHeader};
 use super::raw::{CopyOption, RawDescriptor, RawMessage};
-use super::typed::{Descriptor, Message};
+use super::typed::{Descriptor, Encoded, Inline, Message};
 use crate::kern_return::KernReturn;
 use crate::port::{Disposition, PortName};
+use crate::wire::{Gathered, Wire};
+use smallvec::SmallVec;
 
 /// The carrier of programs. It owns nothing: dropping a message gives back neither names nor memory.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -103,6 +105,20 @@ impl UserMemory {
             deallocate: false,
             copy: CopyOption::Virtual,
         }
+    }
+
+    /// Have the bytes copied when the message is sent, keep the range.
+    pub const fn copy_at_once(address: u64, size: u64) -> Self {
+        Self {
+            copy: CopyOption::Physical,
+            ..Self::copy(address, size)
+        }
+    }
+
+    /// Received: the bytes are in the receive buffer, until the next message is received into it, and are nothing to be given
+    /// back.
+    pub const fn is_in_buffer(&self) -> bool {
+        !self.deallocate && matches!(self.copy, CopyOption::Virtual)
     }
 
     /// Move the range to the receiver.
@@ -235,34 +251,65 @@ fn received_right(name: PortName, disposition: u32) -> Option<Carried<UserRight>
 }
 
 impl Message<UserCarrier> {
-    /// The message ready to be sent: destination as remote port, reply port as local.
-    pub fn to_raw(&self) -> RawMessage {
+    /// Its header, ready to be sent: destination as remote port, reply port as local.
+    fn header(&self) -> MsgHeader {
         let remote = self.destination.disposition_or(0);
         let local = self.reply.disposition_or(0);
+        MsgHeader {
+            bits: MsgBits::new(remote, local, self.complex),
+            size: self.wire_size() as u32,
+            remote: self.destination.name(),
+            local: self.reply.name(),
+            voucher: PortName::NULL,
+            id: self.id,
+        }
+    }
+
+    /// The message ready to be sent, in wire terms.
+    pub fn to_raw(&self) -> RawMessage {
         RawMessage {
-            header: MsgHeader {
-                bits: MsgBits::new(remote, local, self.complex),
-                size: self.wire_size() as u32,
-                remote: self.destination.name(),
-                local: self.reply.name(),
-                voucher: PortName::NULL,
-                id: self.id,
-            },
+            header: self.header(),
             descriptors: self.descriptors.iter().map(Descriptor::to_raw).collect(),
             inline: self.inline.clone(),
         }
     }
 
-    /// A received message: its local port is the port it came in on, its remote port the reply port.
+    /// The bytes of the message ready to be sent.
+    pub fn encode(&self) -> Encoded {
+        let mut bytes = Encoded::new();
+        let mut head = Gathered::new(&mut bytes);
+        self.header().put(&mut head);
+        if self.complex {
+            (self.descriptors.len() as u32).put(&mut head);
+            for descriptor in &self.descriptors {
+                descriptor.to_raw().put(&mut head);
+            }
+        }
+        head.finish();
+        bytes.extend_from_slice(&self.inline);
+        bytes
+    }
+
+    /// The message in the bytes that were received, trailer excluded: its local port is the port it came in on, its remote
+    /// port the reply port.
     ///
     /// # Errors
-    /// `MACH_RCV_INVALID_DATA` for dispositions that no kernel writes.
-    pub fn from_received(raw: RawMessage) -> Result<Self, KernReturn> {
-        const BAD: KernReturn = KernReturn::RCV_INVALID_DATA;
-        let header = raw.header;
-        let mut descriptors = smallvec::SmallVec::with_capacity(raw.descriptors.len());
-        for descriptor in &raw.descriptors {
-            descriptors.push(Descriptor::from_raw(descriptor).ok_or(BAD)?);
+    /// As [`RawMessage::parse`]; `MACH_RCV_INVALID_DATA` for dispositions that no kernel writes.
+    pub fn from_received_bytes(bytes: &[u8]) -> Result<Self, KernReturn> {
+        const SHORT: KernReturn = KernReturn::SEND_MSG_TOO_SMALL;
+        let mut rest = bytes;
+        if !bytes.len().is_multiple_of(4) {
+            return Err(SHORT);
+        }
+        let header = MsgHeader::get(&mut rest).ok_or(SHORT)?;
+        let (raw, inline) = match header.bits.is_complex() {
+            true => RawMessage::parse_body(rest)?,
+            false => (SmallVec::new(), rest),
+        };
+        let mut descriptors = SmallVec::with_capacity(raw.len());
+        for descriptor in &raw {
+            let descriptor = Descriptor::from_raw(descriptor);
+            descriptors.push(descriptor.ok_or(KernReturn::RCV_INVALID_DATA)?);
         }
         Ok(Self {
             destination: received_right(header.local, header.bits.local()).unwrap_or_default(),
@@ -270,15 +317,7 @@ impl Message<UserCarrier> {
             id: header.id,
             complex: header.bits.is_complex(),
             descriptors,
-            inline: raw.inline,
+            inline: Inline::from_slice(inline),
         })
-    }
-
-    /// A received message from its bytes (trailer excluded).
-    ///
-    /// # Errors
-    /// As [`RawMessage::parse`] and [`Message::from_received`].
-    pub fn from_received_bytes(bytes: &[u8]) -> Result<Self, KernReturn> {
-        Self::from_received(RawMessage::parse(bytes)?)
     }
 }

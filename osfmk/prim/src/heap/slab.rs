@@ -51,6 +51,9 @@ pub(super) fn class_of(layout: Layout) -> Option<usize> {
         let doubling = (size - 1).ilog2() as usize - 7;
         8 + 4 * doubling + (size - (128 << doubling)).div_ceil(32 << doubling) - 1
     };
+    if layout.align() <= SMALLEST {
+        return Some(first);
+    }
     (first..CLASSES).find(|class| size_of_class(*class).is_multiple_of(layout.align()))
 }
 

@@ -9,18 +9,25 @@ copyio_text_start:
 .global copy_from_user
 .type copy_from_user, %function
 copy_from_user:
-1:  cmp x2, #32
+    cmp x2, #64
     b.lo 2f
-    ldtr x4, [x1]
+1:  ldtr x4, [x1]
     ldtr x5, [x1, #8]
     ldtr x6, [x1, #16]
     ldtr x7, [x1, #24]
+    ldtr x8, [x1, #32]
+    ldtr x10, [x1, #40]
+    ldtr x11, [x1, #48]
+    ldtr x12, [x1, #56]
     stp x4, x5, [x0]
     stp x6, x7, [x0, #16]
-    add x0, x0, #32
-    add x1, x1, #32
-    sub x2, x2, #32
-    b 1b
+    stp x8, x10, [x0, #32]
+    stp x11, x12, [x0, #48]
+    add x0, x0, #64
+    add x1, x1, #64
+    sub x2, x2, #64
+    cmp x2, #64
+    b.hs 1b
 2:  cmp x2, #8
     b.lo 3f
     ldtr x4, [x1]
@@ -44,18 +51,25 @@ copy_from_user:
 .global copy_to_user
 .type copy_to_user, %function
 copy_to_user:
-1:  cmp x2, #32
+    cmp x2, #64
     b.lo 2f
-    ldp x4, x5, [x1]
+1:  ldp x4, x5, [x1]
     ldp x6, x7, [x1, #16]
+    ldp x8, x10, [x1, #32]
+    ldp x11, x12, [x1, #48]
     sttr x4, [x0]
     sttr x5, [x0, #8]
     sttr x6, [x0, #16]
     sttr x7, [x0, #24]
-    add x0, x0, #32
-    add x1, x1, #32
-    sub x2, x2, #32
-    b 1b
+    sttr x8, [x0, #32]
+    sttr x10, [x0, #40]
+    sttr x11, [x0, #48]
+    sttr x12, [x0, #56]
+    add x0, x0, #64
+    add x1, x1, #64
+    sub x2, x2, #64
+    cmp x2, #64
+    b.hs 1b
 2:  cmp x2, #8
     b.lo 3f
     ldr x4, [x1], #8
