@@ -232,6 +232,27 @@ impl WaitQueue {
         count
     }
 
+    /// Wakes every waiter whose event is meant, with one look at the queue; says how many there were.
+    pub fn wake_where(&self, meant: impl Fn(u64) -> bool) -> usize {
+        let is_meant = |thread: &&Thread| meant(thread.wait_links.event.get());
+        let mut list = self.list.lock();
+        // Only those that wait now: a woken thread may come back to the queue while we go on.
+        let waiting = list.iter().filter(is_meant).count();
+        for count in 0..waiting {
+            let Some(found) = list.iter().find(is_meant).map(ptr::from_ref) else {
+                return count;
+            };
+            let thread = list.complete(found, WaitResult::Awakened);
+            drop(list);
+            thread::unpark(&thread);
+            if count + 1 == waiting {
+                break;
+            }
+            list = self.list.lock();
+        }
+        waiting
+    }
+
     /// Wakes every waiter, whatever it waits for; says how many there were.
     pub fn wake_everything(&self) -> usize {
         let mut count = 0;

@@ -131,6 +131,8 @@ impl Run {
 #[derive(Debug)]
 pub struct RequestTable {
     runs: [Run; CREDITS],
+    /// Bit n: run n has pages that are still expected.
+    busy: u32,
     next_generation: u64,
 }
 
@@ -145,6 +147,7 @@ impl RequestTable {
     pub const fn new() -> Self {
         RequestTable {
             runs: [Run::FREE; CREDITS],
+            busy: 0,
             next_generation: 1,
         }
     }
@@ -153,13 +156,8 @@ impl RequestTable {
     pub fn begin(&mut self, first: u64, pages: u32, deadline: u64) -> Result<Generation, NoCredit> {
         debug_assert!((1..=MAX_RUN_PAGES).contains(&pages));
         let generation = self.next_generation;
-        let slot = self
-            .runs
-            .iter()
-            .enumerate()
-            .filter(|(_, run)| run.outstanding == 0)
-            .min_by_key(|(_, run)| run.generation)
-            .map(|(slot, _)| slot)
+        let slot = slots(!self.busy & ALL_SLOTS)
+            .min_by_key(|&slot| self.runs[slot].generation)
             .ok_or(NoCredit)?;
         self.forget_absence(first, u64::from(pages));
         self.runs[slot] = Run {
@@ -170,6 +168,7 @@ impl RequestTable {
             deadline,
             ..Run::FREE
         };
+        self.busy |= 1 << slot;
         self.next_generation += 1;
         Ok(Generation(generation))
     }
@@ -177,31 +176,44 @@ impl RequestTable {
     /// What the pager has said to have no data for among these pages is no longer true: they are asked for anew, or put
     /// in. Who waited for the old answer looks again.
     pub fn forget_absence(&mut self, first: u64, pages: u64) {
-        for run in &mut self.runs {
+        for run in self.runs.iter_mut().filter(|run| run.absent != 0) {
             run.absent &= !run.bits(first, pages);
         }
     }
 
     /// The request that `page` is expected from, and when the wait for it ends.
     pub fn expected(&self, page: u64) -> Option<(Generation, u64)> {
-        self.runs
-            .iter()
+        self.busy_runs()
             .find(|run| run.bit(page).is_some_and(|bit| run.outstanding & bit != 0))
             .map(|run| (Generation(run.generation), run.deadline))
     }
 
     /// Settles one page. `false`: nobody asked for it (any more).
     pub fn settle(&mut self, page: u64, how: Settlement) -> bool {
-        for run in &mut self.runs {
-            match run.bit(page) {
-                Some(bit) if run.outstanding & bit != 0 => {
-                    run.settle(bit, how);
+        for slot in slots(self.busy) {
+            match self.runs[slot].bit(page) {
+                Some(bit) if self.runs[slot].outstanding & bit != 0 => {
+                    self.settle_in(slot, bit, how);
                     return true;
                 }
                 _ => {}
             }
         }
         false
+    }
+
+    /// Settles some of a run's pages.
+    fn settle_in(&mut self, slot: usize, bits: u64, how: Settlement) {
+        let run = &mut self.runs[slot];
+        run.settle(bits, how);
+        if run.outstanding == 0 {
+            self.busy &= !(1 << slot);
+        }
+    }
+
+    /// The runs with pages that are still expected.
+    fn busy_runs(&self) -> impl Iterator<Item = &Run> {
+        slots(self.busy).map(|slot| &self.runs[slot])
     }
 
     /// What became of `page` in the request `generation`.
@@ -237,19 +249,18 @@ impl RequestTable {
     /// Settles every expected page among `pages` pages from `first`; how many there were.
     pub fn settle_range(&mut self, first: u64, pages: u64, how: Settlement) -> u32 {
         let mut settled = 0;
-        for run in self.runs.iter_mut().filter(|run| run.outstanding != 0) {
+        for slot in slots(self.busy) {
+            let run = &self.runs[slot];
             let bits = run.bits(first, pages) & run.outstanding;
             settled += bits.count_ones();
-            run.settle(bits, how);
+            self.settle_in(slot, bits, how);
         }
         settled
     }
 
     /// Is some run past its deadline?
     pub fn is_overdue(&self, now: u64) -> bool {
-        self.runs
-            .iter()
-            .any(|run| run.outstanding != 0 && run.deadline <= now)
+        self.busy_runs().any(|run| run.deadline <= now)
     }
 
     /// Fails everything outstanding (the pager died, the object goes away).
@@ -260,13 +271,12 @@ impl RequestTable {
     /// Forgets every request: whoever waits asks again (the pager was replaced).
     pub fn forget_all(&mut self) {
         self.runs = [Run::FREE; CREDITS];
+        self.busy = 0;
     }
 
     /// The earliest deadline of an outstanding run.
     pub fn next_deadline(&self) -> u64 {
-        self.runs
-            .iter()
-            .filter(|run| run.outstanding != 0)
+        self.busy_runs()
             .map(|run| run.deadline)
             .min()
             .unwrap_or(NEVER)
@@ -274,26 +284,23 @@ impl RequestTable {
 
     /// Pages asked for and not settled.
     pub fn outstanding_pages(&self) -> u32 {
-        self.runs
-            .iter()
+        self.busy_runs()
             .map(|run| run.outstanding.count_ones())
             .sum()
     }
 
     /// Credits left.
     pub fn credits(&self) -> usize {
-        self.runs.iter().filter(|run| run.outstanding == 0).count()
+        CREDITS - self.busy.count_ones() as usize
     }
 
     fn settle_where(&mut self, how: Settlement, applies: impl Fn(&Run) -> bool) -> u32 {
         let mut settled = 0;
-        for run in self
-            .runs
-            .iter_mut()
-            .filter(|run| run.outstanding != 0 && applies(run))
-        {
-            settled += run.outstanding.count_ones();
-            run.settle(u64::MAX, how);
+        for slot in slots(self.busy) {
+            if applies(&self.runs[slot]) {
+                settled += self.runs[slot].outstanding.count_ones();
+                self.settle_in(slot, u64::MAX, how);
+            }
         }
         settled
     }
@@ -308,6 +315,8 @@ impl RequestTable {
                 0,
                 "a page both expected and settled"
             );
+            let is_busy = self.busy & 1 << index != 0;
+            assert_eq!(is_busy, run.outstanding != 0, "run {index}");
             assert!(run.generation < self.next_generation);
             for (number, other) in self.runs.iter().enumerate().filter(|(n, _)| *n != index) {
                 assert!(run.generation == 0 || run.generation != other.generation);
@@ -324,6 +333,17 @@ impl RequestTable {
             }
         }
     }
+}
+
+const ALL_SLOTS: u32 = (1 << CREDITS) - 1;
+
+/// The numbers of the bits that are set.
+fn slots(mut bits: u32) -> impl Iterator<Item = usize> {
+    core::iter::from_fn(move || {
+        let slot = (bits != 0).then(|| bits.trailing_zeros() as usize)?;
+        bits &= bits - 1;
+        Some(slot)
+    })
 }
 
 /// The lowest `count` bits.

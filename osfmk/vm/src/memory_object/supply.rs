@@ -9,13 +9,14 @@ use alloc::sync::Arc;
 
 use mach::{KernReturn, VmProt};
 use machine::page::{PAGE_MASK, PAGE_SHIFT, PAGE_SIZE};
+use pmap::RefMod;
 use prim::frames::{OwnedFrame, PageFlags};
 
 use super::attributes::Reply;
 use super::requests::Settlement;
 use super::{MemoryControl, Pager, SupplyReport};
+use crate::vm_object::VmObject;
 use crate::vm_object::state::ObjectState;
-use crate::vm_object::{OBJECT_EVENT, VmObject, page_event};
 use crate::{vm_page, vm_statistics, vm_trace};
 
 /// Pages installed under one hold of the object's lock.
@@ -101,9 +102,11 @@ impl MemoryControl {
             // Refused frames are freed after the lock is dropped.
             let mut refused = arrayvec::ArrayVec::<OwnedFrame, BATCH>::new();
             let short = self.with_state(|object, state| {
+                let mut short = None;
                 for page in first + done..first + end {
                     let Some(frame) = frames.next() else {
-                        return Some(page);
+                        short = Some(page);
+                        break;
                     };
                     if let Err((frame, cause)) = install_page(object, state, page, frame, lock) {
                         tally.refuse(page << PAGE_SHIFT, cause);
@@ -112,7 +115,9 @@ impl MemoryControl {
                         tally.accepted += 1;
                     }
                 }
-                None
+                // Last, so that whoever is woken finds the pages, in the trace too.
+                object.wake_for_pages(first + done..first + end);
+                short
             })?;
             if let Some(page) = short {
                 // Fewer pages than announced: what is missing stays asked for.
@@ -268,7 +273,7 @@ fn install_page(
         (false, false) => Some(KernReturn::INVALID_ARGUMENT),
         (false, true) => None,
     };
-    let outcome = match refusal {
+    match refusal {
         Some(cause) => Err((frame, cause)),
         None => {
             if !whole {
@@ -276,13 +281,7 @@ fn install_page(
             }
             insert_page(object, state, page, frame, lock)
         }
-    };
-    // Last, so that whoever is woken finds the page, in the trace too.
-    if asked {
-        object.waiters().wake_all_event(page_event(page));
-        object.waiters().wake_all_event(OBJECT_EVENT);
     }
-    outcome
 }
 
 /// Puts a page that was asked for into its place.
@@ -296,6 +295,8 @@ fn insert_page(
     match state.pages.insert(vm_page::index(page), frame) {
         Ok(number) => {
             vm_trace::insert(object.number(), page << PAGE_SHIFT, number);
+            // What the pager did to the frame while it was its own is no change of the object.
+            pmap::clear_refmod(number, RefMod::REFERENCED | RefMod::MODIFIED);
             let precious = if lock.precious {
                 PageFlags::PRECIOUS
             } else {

@@ -114,6 +114,31 @@ fn pages_move_from_the_pager_into_the_object() {
 }
 
 #[test]
+fn a_supplied_page_is_clean_though_its_frame_was_written_before() {
+    leaves_nothing_behind(|| {
+        let (end, object, control) = open(4, None);
+        let answers = read_in_background(&object, 1, OPTIONS);
+        let request = end.expect_request();
+        let frames = one(3);
+        // As a store through the pager's own mapping leaves it.
+        pmap::set_modified(frames[0].number());
+        control
+            .data_supply(request.offset, PAGE, frames, Lock::NONE, NOT_WANTED)
+            .unwrap();
+        assert_eq!(answer(&answers), Ok(3));
+        assert!(!flags(&object, 1).contains(PageFlags::DIRTY));
+        control
+            .lock_request(whole(ShouldReturn::Dirty, false))
+            .unwrap();
+        let Post::LockCompleted(..) = end.next() else {
+            panic!("nothing is returned")
+        };
+        drop(control);
+        close(object, &end);
+    });
+}
+
+#[test]
 fn an_honest_pager_serves_a_whole_file_with_growing_clusters_to_many_readers() {
     leaves_nothing_behind(|| {
         let store = store(200);

@@ -8,7 +8,7 @@
 //!   │      map          ──▶ code_signing::admit, Pmap::enter, done
 //!   │      copy up, push, zero-fill ──▶ done under the same locks, decide again
 //!   │      no frame, no table, contended ──▶ drop every lock, get it ───────────┐
-//!   │      ask ──▶ take a credit, drop every lock, Pager::data_request ─────────┤
+//!   │      ask ──▶ take a credit, drop every lock, Pager::data_request, wait ───┤
 //!   │      wait ──▶ register, drop every lock, block (interruptible, deadline) ─┤
 //!   │      code that is not what was signed ──▶ drop every lock, CodePolicy ────┤
 //!   │      fail ──▶ drop every lock, KernReturn                                 │

@@ -225,14 +225,17 @@ pub(crate) fn start(demand: &Demand<'_>, options: FaultOptions) -> Started {
     let mut spares = Spares::new(options);
     let asking = perform::ask(&mut chain, demand, &mut spares);
     drop(chain);
-    let Blocked::Ask { ref request, .. } = asking else {
+    let Blocked::Ask {
+        object,
+        pager,
+        request,
+    } = asking
+    else {
         return Started::Stopped;
     };
     let end = ((request.offset + request.length) >> PAGE_SHIFT).wrapping_sub(shift);
-    match super::block::settle(asking, &mut spares) {
-        Ok(()) => Started::Asked { end },
-        Err(_) => Started::Stopped,
-    }
+    super::block::post(&object, &pager, request);
+    Started::Asked { end }
 }
 
 /// Goes down the chain until something must be done.

@@ -56,6 +56,7 @@ pub(crate) mod tests;
 mod validate;
 
 use alloc::sync::{Arc, Weak};
+use core::ops::Range;
 use core::sync::atomic::{AtomicU32, Ordering};
 
 use mach::KernReturn;
@@ -201,6 +202,13 @@ impl VmObject {
     /// Wakes everyone who waits for something of this object.
     pub(crate) fn wake_everyone(&self) {
         self.waiters.wake_everything();
+    }
+
+    /// Something was decided about these pages: wakes who waits for one of them, or for anything about the object.
+    pub(crate) fn wake_for_pages(&self, pages: Range<u64>) {
+        let events = page_event(pages.start)..page_event(pages.end);
+        self.waiters
+            .wake_where(|event| event == OBJECT_EVENT || events.contains(&event));
     }
 }
 
