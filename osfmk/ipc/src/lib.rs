@@ -59,7 +59,7 @@ mod testing;
 mod zones;
 
 pub use ipc_kmsg::{
-    KernelCarrier, KernelMemory, KernelMessage, KernelPorts, Kmsg, Sender, UserMemory,
+    KernelCarrier, KernelMemory, KernelMessage, KernelPorts, Kmsg, Placement, Sender, UserMemory,
 };
 pub use ipc_kobject::KernelObject;
 pub use ipc_mqueue::send::from_kernel as send_from_kernel;

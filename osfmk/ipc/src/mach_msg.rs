@@ -82,6 +82,7 @@ impl MsgArguments {
     fn incoming(&self) -> Incoming {
         Incoming {
             address: self.receive_buffer(),
+            size: self.receive_size as usize,
             elements: self.options.trailer_elements(),
         }
     }

@@ -139,6 +139,13 @@ impl UserMemory for FakeMemory {
         Ok(self.map(copy.bytes().expect("tests copy bytes")))
     }
 
+    fn put(&self, copy: &VmMapCopy, address: u64) -> Result<bool, KernReturn> {
+        match copy.bytes() {
+            Some(bytes) => self.copyout(bytes, address).map(|()| true),
+            None => Ok(false),
+        }
+    }
+
     fn remove(&self, address: u64, _size: u64) -> Result<(), KernReturn> {
         let removed = self.regions.lock().unwrap().map.remove(&address);
         removed.map(|_| ()).ok_or(KernReturn::INVALID_ADDRESS)

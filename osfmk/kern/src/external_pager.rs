@@ -10,7 +10,7 @@ use alloc::sync::{Arc, Weak};
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use hashbrown::HashMap;
-use ipc::{KernelCarrier, Kmsg, Port, PortDeathWatcher, Right, SendRight};
+use ipc::{KernelCarrier, KernelMemory, Kmsg, Port, PortDeathWatcher, Right, SendRight};
 use mach::defs::{RequestBody, pager};
 use mach::memory_object::FaultInfo;
 use mach::message::Carried;
@@ -38,6 +38,9 @@ fn table() -> &'static Mutex<HashMap<usize, Entry>> {
 struct Entry {
     pager: Weak<ExternalPager>,
 }
+
+/// Returns of up to so many bytes are small: a page of the larger size.
+const IN_BUFFER_LIMIT: u64 = 16 * 1024;
 
 /// One memory object's pager.
 pub struct ExternalPager {
@@ -268,8 +271,12 @@ impl Pager for ExternalPager {
         }
         let copy =
             VmMapCopy::lend(pages.pages, pages.offset, pages.length).map_err(|_| PagerDead)?;
+        let mut data = KernelMemory::new(copy, pages.length);
+        if self.control.takes_bytes() && pages.length <= IN_BUFFER_LIMIT {
+            data = data.into_buffer();
+        }
         self.post(pager::data_return::Request {
-            data: Some(ipc::KernelMemory::new(copy, pages.length)),
+            data: Some(data),
             control_id: self.id,
             offset: pages.offset,
             length: pages.length,

@@ -130,8 +130,16 @@ impl UserMemory for Memory<'_> {
         UserMemory::take(self.0, address, size, fate)
     }
 
+    fn copy(&self, address: u64, size: u64) -> Result<VmMapCopy> {
+        self.0.copyin_at_once(address, size)
+    }
+
     fn give(&self, copy: VmMapCopy) -> Result<u64> {
         UserMemory::give(self.0, copy)
+    }
+
+    fn put(&self, copy: &VmMapCopy, address: u64) -> Result<bool> {
+        self.0.copyout_to(copy, address)
     }
 
     fn remove(&self, address: u64, size: u64) -> Result<()> {

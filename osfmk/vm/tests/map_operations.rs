@@ -8,9 +8,11 @@ use mach::{KernReturn, VmBehavior, VmInherit, VmProt};
 use map_support::*;
 use pmap::Pmap;
 use prim::frames::{self, Reserve};
+use prim::thread::AddressSpace as _;
 use vm::vm_map::{
-    Backing, EnterFlags, EnterRequest, Hold, MapLimits, MemoryEntry, ObjectMapping, Placement,
-    ProtectMode, RemapRequest, SMALL_COPY_LIMIT, SourceFate, VmMap, VmMapCopy, WireOwner,
+    AT_ONCE_LIMIT, Backing, CopyKind, EnterFlags, EnterRequest, Hold, MapLimits, MemoryEntry,
+    ObjectMapping, Placement, ProtectMode, RemapRequest, SMALL_COPY_LIMIT, SourceFate, VmMap,
+    VmMapCopy, WireOwner,
 };
 
 fn anonymous(map: &VmMap, pages: u64) -> u64 {
@@ -470,6 +472,57 @@ fn copyin_of_little_travels_as_bytes_and_of_much_as_entries() {
     let mut bytes = [0; 4];
     other.read_bytes(at, &mut bytes).unwrap();
     assert_eq!(bytes, [0, 0, 0, 0]);
+    validate(&map);
+    validate(&other);
+}
+
+#[test]
+fn whole_pages_that_are_copied_at_once_are_frames_of_their_own() {
+    let _machine = Machine::boot();
+    let (map, other) = (new_map(), new_map());
+    fixed(&map, BASE, 4).unwrap();
+    for page in 0..4 {
+        store(&map, BASE + page * PAGE, page + 1).unwrap();
+        store(&map, BASE + page * PAGE + 24, page + 10).unwrap();
+    }
+    map.pmap().activate();
+    let unaligned = map.copyin_at_once(BASE + 24, 3 * PAGE).unwrap();
+    unaligned.validate().unwrap();
+    assert_eq!(unaligned.kind(), CopyKind::PageList);
+    store(&map, BASE + 24, 99).unwrap();
+    let at = other.copyout(unaligned).ok().unwrap();
+    for page in 0..3 {
+        assert_eq!(load(&other, at + page * PAGE), Ok(page + 10));
+    }
+    assert_eq!(load(&other, at + PAGE - 24), Ok(2));
+    // What is not whole pages, or too much, is taken as ever.
+    map.pmap().activate();
+    let part = map.copyin_at_once(BASE, PAGE - 1).unwrap();
+    assert_eq!(part.kind(), CopyKind::KernelBuffer);
+    fixed(&map, BASE + 8 * PAGE, AT_ONCE_LIMIT / PAGE + 1).unwrap();
+    let much = map
+        .copyin_at_once(BASE + 8 * PAGE, AT_ONCE_LIMIT + PAGE)
+        .unwrap();
+    assert_eq!(much.kind(), CopyKind::EntryList);
+    // A hole, and memory that may not be read, are found half-way.
+    for (at, cause) in [
+        (BASE + 3 * PAGE, KernReturn::INVALID_ADDRESS),
+        (u64::MAX - PAGE, KernReturn::INVALID_ADDRESS),
+    ] {
+        assert_eq!(map.copyin_at_once(at, 2 * PAGE).err(), Some(cause));
+    }
+    map.protect(
+        BASE + PAGE,
+        BASE + 2 * PAGE,
+        VmProt::NONE,
+        ProtectMode::Current,
+    )
+    .unwrap();
+    assert_eq!(
+        map.copyin_at_once(BASE, 2 * PAGE).err(),
+        Some(KernReturn::PROTECTION_FAILURE)
+    );
+    pmap::deactivate();
     validate(&map);
     validate(&other);
 }

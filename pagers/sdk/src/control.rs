@@ -66,7 +66,7 @@ impl Control {
             deadline: attributes.deadline,
             fallback: pager_control::fallback::ERROR,
             flags: match attributes.returns {
-                Returns::Memory => 0,
+                Returns::Memory => pager_control::object_flag::RETURNS_IN_BUFFER,
                 Returns::PageLists => pager_control::object_flag::PAGE_LISTS,
             },
             want_reply: 0,

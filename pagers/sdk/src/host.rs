@@ -145,7 +145,7 @@ pub(crate) mod mach_call {
             MsgOptions::empty()
         };
         machine()?.send(
-            &message.to_raw().encode(),
+            &message.encode(),
             MsgOptions::SEND_MSG | timed,
             timeout.unwrap_or(0),
         )
@@ -157,7 +157,7 @@ pub(crate) mod mach_call {
     }
 
     impl Receiver {
-        pub(crate) fn new(name: PortName) -> Self {
+        pub(crate) fn with_room(name: PortName, _bytes: usize) -> Self {
             Self { name }
         }
 
@@ -195,7 +195,9 @@ pub(crate) mod mach_call {
         if machine.read(memory.address, &mut bytes).is_err() {
             bytes.clear();
         }
-        machine.deallocate(memory.address, memory.size);
+        if !memory.is_in_buffer() {
+            machine.deallocate(memory.address, memory.size);
+        }
         bytes
     }
 
@@ -223,43 +225,40 @@ pub(crate) mod mach_call {
 /// `libsystem::memory`.
 pub(crate) mod memory {
     use super::machine;
-    use bsd_sys::mman::Prot;
     use mach::Result;
+    use mach::message::UserMemory;
 
     pub(crate) fn page_size() -> u64 {
         machine().map_or(0x4000, |machine| machine.page_size())
     }
 
-    /// Memory of the task that goes when this is dropped.
-    pub(crate) struct Mapping {
+    /// Bytes that were put into memory of the task for a message to name; it goes when this is dropped.
+    pub(crate) struct Outgoing {
         address: u64,
-        size: usize,
+        size: u64,
     }
 
-    impl Mapping {
-        pub(crate) fn anonymous(size: usize, _protection: Prot) -> Result<Self> {
-            let address = machine()?.allocate(size as u64)?;
-            Ok(Self { address, size })
+    impl Outgoing {
+        pub(crate) fn new(bytes: &[u8]) -> Result<Self> {
+            let task = machine()?;
+            let size = bytes.len() as u64;
+            let outgoing = Self {
+                address: task.allocate(size)?,
+                size,
+            };
+            task.write(outgoing.address, bytes)?;
+            Ok(outgoing)
         }
 
-        pub(crate) fn write(&mut self, offset: usize, bytes: &[u8]) -> usize {
-            let count = bytes.len().min(self.size.saturating_sub(offset));
-            let written = machine()
-                .and_then(|task| task.write(self.address + offset as u64, &bytes[..count]));
-            written.map_or(0, |()| count)
-        }
-
-        pub(crate) fn leak(self) -> u64 {
-            let address = self.address;
-            core::mem::forget(self);
-            address
+        pub(crate) fn memory(&self) -> UserMemory {
+            UserMemory::copy_at_once(self.address, self.size)
         }
     }
 
-    impl Drop for Mapping {
+    impl Drop for Outgoing {
         fn drop(&mut self) {
             if let Ok(machine) = machine() {
-                machine.deallocate(self.address, self.size as u64);
+                machine.deallocate(self.address, self.size);
             }
         }
     }

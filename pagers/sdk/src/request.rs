@@ -3,12 +3,11 @@
 use alloc::vec::Vec;
 
 use bsd_sys::Errno;
-use bsd_sys::mman::Prot;
 use mach::message::UserMemory;
 use mach::{KernReturn, PortName, Result, VmProt};
 
 use crate::system::mach_call::{self, port};
-use crate::system::memory::{Mapping, page_size};
+use crate::system::memory::{Outgoing, page_size};
 use crate::system::remark;
 use crate::{Attributes, Control, ObjectId};
 
@@ -124,7 +123,7 @@ impl ReadRequest {
     ///
     /// # Errors
     /// No memory for the pages (the waiting program gets an error), or the control is gone.
-    pub fn supply(mut self, bytes: &[u8]) -> Result<()> {
+    pub fn supply(self, bytes: &[u8]) -> Result<()> {
         if bytes.len() as u64 + page_size() <= self.length {
             remark(format_args!(
                 "short: {:#x} of {:#x} bytes at {:#x}, the rest reads as zeroes",
@@ -133,21 +132,33 @@ impl ReadRequest {
                 self.offset
             ));
         }
-        let Ok(mut pages) = Mapping::anonymous(self.length as usize, Prot::READ | Prot::WRITE)
-        else {
-            return Err(KernReturn::RESOURCE_SHORTAGE);
-        };
-        pages.write(0, &bytes[..bytes.len().min(self.length as usize)]);
-        let (control, offset, length) = self.finished();
-        let address = pages.leak();
-        control
-            .supply_memory(offset, UserMemory::moved(address, length))
-            .inspect_err(|_| {
-                // A message that was not sent leaves its memory here.
-                drop(mach_call::take_memory(Some(UserMemory::moved(
-                    address, length,
-                ))));
-            })
+        let page = page_size() as usize;
+        let bytes = &bytes[..bytes.len().min(self.length as usize)];
+        if bytes.len() as u64 == self.length {
+            return self.supply_first(bytes).map(drop);
+        }
+        let (whole, tail) = bytes.split_at(bytes.len() / page * page);
+        let mut rest = self.supply_first(whole)?;
+        if !tail.is_empty()
+            && let Some(request) = rest.take()
+        {
+            let mut last = tail.to_vec();
+            last.resize(page.min(request.length as usize), 0);
+            rest = request.supply_first(&last)?;
+        }
+        rest.map_or(Ok(()), Self::unavailable)
+    }
+
+    /// Answers with as many whole pages as these bytes are, which the kernel copies; what is left to answer.
+    fn supply_first(mut self, pages: &[u8]) -> Result<Option<Self>> {
+        if pages.is_empty() {
+            return Ok(Some(self));
+        }
+        let rest = self.split_off(pages.len() as u64);
+        let outgoing = Outgoing::new(pages).map_err(|_| KernReturn::RESOURCE_SHORTAGE)?;
+        let (control, offset, _) = self.finished();
+        control.supply_memory(offset, outgoing.memory())?;
+        Ok(rest)
     }
 
     /// Has `page` fill each page, which begins as zeroes; a page for which it fails becomes an error, and only that one.
@@ -244,11 +255,38 @@ pub struct ReturnRequest {
     pub(crate) offset: u64,
     pub(crate) length: u64,
     pub(crate) generation: u64,
-    /// Where the pages are in this task, read-only; gone when the bytes have been taken.
-    pub(crate) data: Option<UserMemory>,
+    /// The pages; gone when the bytes have been taken.
+    pub(crate) data: Lent,
     pub(crate) answered: bool,
     /// Where the file ends: what lies beyond is not the file's.
     pub(crate) limit: u64,
+}
+
+/// Pages that are lent to the pager.
+#[derive(Debug)]
+pub(crate) enum Lent {
+    /// As memory of this task, which shows them read-only.
+    Mapped(Option<UserMemory>),
+    /// As their bytes.
+    Bytes(Vec<u8>),
+}
+
+impl Lent {
+    /// What a message brought. Bytes in the receive buffer would not outlive the next message: they are taken at once.
+    pub(crate) fn new(data: Option<UserMemory>) -> Self {
+        match data {
+            Some(memory) if memory.is_in_buffer() => Self::Bytes(mach_call::take_memory(data)),
+            _ => Self::Mapped(data),
+        }
+    }
+
+    /// The bytes, once; the memory is given back.
+    fn take(&mut self) -> Vec<u8> {
+        match self {
+            Self::Mapped(memory) => mach_call::take_memory(memory.take()),
+            Self::Bytes(bytes) => core::mem::take(bytes),
+        }
+    }
 }
 
 impl ReturnRequest {
@@ -278,7 +316,7 @@ impl ReturnRequest {
     /// The bytes, as far as the file goes. They can be taken once.
     #[must_use]
     pub fn bytes(&mut self) -> Vec<u8> {
-        let mut bytes = mach_call::take_memory(self.data.take());
+        let mut bytes = self.data.take();
         let valid = self.limit.saturating_sub(self.offset);
         bytes.truncate(usize::try_from(valid).unwrap_or(usize::MAX));
         bytes
@@ -320,7 +358,7 @@ impl ReturnRequest {
 
     fn finish(&mut self, result: KernReturn) -> Result<()> {
         self.answered = true;
-        drop(mach_call::take_memory(self.data.take()));
+        drop(self.data.take());
         self.control
             .clean_completed(self.offset, self.length, self.generation, result)
     }

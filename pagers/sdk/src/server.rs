@@ -6,6 +6,7 @@ use mach::defs::{Call, Outcome, pager};
 use mach::message::{Carried, Message, TrailerElements, UserCarrier, UserRight};
 use mach::{KernReturn, PortName, PortRight, Result};
 
+use crate::request::Lent;
 use crate::system::mach_call::{self, Receiver, port};
 use crate::{Control, InitRequest, PageListReturn, ReadRequest, ReturnRequest, SynchronizeRequest};
 
@@ -65,6 +66,9 @@ pub enum Notice {
     },
 }
 
+/// Room for returned pages in the receive buffer: what the kernel calls a small return.
+const RETURNS: usize = 16 * 1024;
+
 /// A pager's ports and what comes in on them.
 #[derive(Debug)]
 pub struct Server {
@@ -83,7 +87,7 @@ impl Server {
     pub fn new() -> Result<Self> {
         let set = port::allocate(PortRight::PortSet)?;
         Ok(Self {
-            receiver: Receiver::new(set),
+            receiver: Receiver::with_room(set, RETURNS),
             objects: BTreeMap::new(),
             from_kernel: false,
         })
@@ -152,7 +156,7 @@ impl Server {
             let (message, trailer) = self
                 .receiver
                 .receive_with_trailer(None, TrailerElements::Audit)?;
-            self.from_kernel = trailer.audit.words == [0; 8];
+            self.from_kernel = trailer.audit.words.iter().all(|&word| word == 0);
             let port = message.destination.name();
             if !self.objects.contains_key(&port) {
                 return Ok(Event::Other(message));
@@ -290,7 +294,7 @@ impl pager::Server<User> for Dispatch<'_> {
             offset,
             length,
             generation,
-            data,
+            data: Lent::new(data),
             answered: false,
             limit: u64::MAX,
         };

@@ -103,7 +103,7 @@ impl FileServer {
                 let (offset, length) = (request.offset(), request.length() as u32);
                 match volume.read_pages(file.inode, offset, length, token) {
                     Ok(PageRead::Started) => Ok(Progress::Started),
-                    Ok(PageRead::Bytes(bytes)) => return supply(job, &bytes),
+                    Ok(PageRead::Bytes(bytes)) => return supply(job, bytes),
                     Err(error) => Err(error),
                 }
             }

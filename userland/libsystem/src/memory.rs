@@ -10,7 +10,7 @@ use bsd_sys::mman::{MapFlags, MsyncFlags, Prot};
 use bsd_sys::syscall as number;
 use core::sync::atomic::{AtomicU64, Ordering};
 use mach::defs::mach_vm;
-use mach::message::UserRight;
+use mach::message::{UserMemory, UserRight};
 use mach::port::PortName;
 use mach::{VmInherit, VmProt};
 
@@ -264,6 +264,25 @@ impl Mapping {
 impl Drop for Mapping {
     fn drop(&mut self) {
         let _ = range_call(number::MUNMAP, self.address, self.size, 0);
+    }
+}
+
+/// Bytes as the out-of-line memory of a message, which copies them when it is sent.
+#[derive(Debug)]
+pub struct Outgoing<'a>(&'a [u8]);
+
+impl<'a> Outgoing<'a> {
+    /// Nothing can go wrong here; where a task is only imitated, something may.
+    ///
+    /// # Errors
+    /// None.
+    pub const fn new(bytes: &'a [u8]) -> mach::Result<Self> {
+        Ok(Self(bytes))
+    }
+
+    /// What the message names. It is good as long as the value lives.
+    pub fn memory(&self) -> UserMemory {
+        UserMemory::copy_at_once(self.0.as_ptr() as u64, self.0.len() as u64)
     }
 }
 

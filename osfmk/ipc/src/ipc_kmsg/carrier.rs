@@ -25,6 +25,19 @@ pub struct KernelMemory {
     pub size: u64,
     /// How the sender wanted it copied.
     pub option: CopyOption,
+    /// Where the receiver finds it.
+    pub placement: Placement,
+}
+
+/// Where a receiver finds out-of-line memory.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Placement {
+    /// Mapped somewhere.
+    #[default]
+    Mapped,
+    /// Behind the message in the receive buffer if there is room and the pages are resident; mapped otherwise. For little
+    /// memory that costs less than to map, read and unmap it.
+    Buffer,
 }
 
 impl KernelMemory {
@@ -34,6 +47,16 @@ impl KernelMemory {
             copy,
             size,
             option: CopyOption::Virtual,
+            placement: Placement::Mapped,
+        }
+    }
+
+    /// The same, for a receiver who takes it in its buffer.
+    #[must_use]
+    pub fn into_buffer(self) -> Self {
+        Self {
+            placement: Placement::Buffer,
+            ..self
         }
     }
 }

@@ -7,7 +7,7 @@
 //!
 //! XNU's counterpart: `ipc_kmsg_copyout`, `ipc_kmsg_copyout_pseudo`, `ipc_kmsg_put_to_user`.
 
-use super::carrier::{KernelCarrier, KernelMemory, KernelPorts};
+use super::carrier::{KernelCarrier, KernelMemory, KernelPorts, Placement};
 use super::{Kmsg, Sender, UserMemory};
 use crate::ipc_mqueue::waiter::Delivery;
 use crate::ipc_port::Right;
@@ -28,6 +28,8 @@ use vm::vm_map::VmMapCopy;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Incoming {
     pub(crate) address: u64,
+    /// Bytes of the buffer.
+    pub(crate) size: usize,
     pub(crate) elements: TrailerElements,
 }
 
@@ -64,17 +66,16 @@ pub(crate) fn copyout(
     };
     let trailer = trailer_bytes(&trailer, incoming.elements);
     let trailer = &trailer[..Trailer::size_for(incoming.elements)];
-    let address = incoming.address;
-    if deliver(
+    let used = (header.size as usize).next_multiple_of(4) + trailer.len();
+    let mut program = Program {
         space,
         memory,
-        address,
-        &header,
-        &mut kmsg,
-        trailer,
-        &mut problems,
-    )
-    .is_err()
+        address: incoming.address,
+        behind: Behind::of(incoming, used),
+    };
+    if program
+        .deliver(&header, &mut kmsg, trailer, &mut problems)
+        .is_err()
     {
         return KernReturn::RCV_INVALID_DATA;
     }
@@ -110,15 +111,13 @@ pub(crate) fn give_back(
         voucher: PortName::NULL,
         id: kmsg.id,
     };
-    let _ = deliver(
+    let mut program = Program {
         space,
         memory,
         address,
-        &header,
-        &mut kmsg,
-        &[],
-        &mut problems,
-    );
+        behind: Behind::default(),
+    };
+    let _ = program.deliver(&header, &mut kmsg, &[], &mut problems);
     problems
 }
 
@@ -179,61 +178,123 @@ const fn space_problem(code: KernReturn) -> i32 {
     }
 }
 
-/// Writes header, descriptors, bytes and trailer; rights and memory go to the receiver.
-fn deliver(
-    space: &IpcSpace,
-    memory: &dyn UserMemory,
+/// What is left of a receive buffer behind the message.
+#[derive(Clone, Copy, Default)]
+struct Behind {
     address: u64,
-    header: &MsgHeader,
-    kmsg: &mut Kmsg,
-    trailer: &[u8],
-    problems: &mut i32,
-) -> Result<(), KernReturn> {
-    let header = header_bytes(header);
-    if !kmsg.complex {
-        return put(memory, address, &header, &kmsg.inline, trailer);
-    }
-    let mut head = Bytes::from_slice(&header);
-    (kmsg.descriptors.len() as u32).put(&mut head);
-    for descriptor in core::mem::take(&mut kmsg.descriptors) {
-        copyout_descriptor(space, memory, descriptor, problems).put(&mut head);
-    }
-    put(memory, address, &head, &kmsg.inline, trailer)
+    bytes: u64,
 }
 
-#[doc(alias = "ipc_kmsg_copyout_body")]
-fn copyout_descriptor(
-    space: &IpcSpace,
-    memory: &dyn UserMemory,
-    descriptor: Descriptor<KernelCarrier>,
-    problems: &mut i32,
-) -> RawDescriptor {
-    match descriptor {
-        Descriptor::Port(right) => {
-            let kind = right
-                .as_right()
-                .map_or(Disposition::MoveSend, Right::disposition);
-            let name = copyout_or_null(space, right, problems);
-            RawDescriptor::Port {
-                name,
-                disposition: kind as u8,
-            }
+impl Behind {
+    /// Where memory in the buffer begins.
+    const ALIGNMENT: u64 = 16;
+
+    fn of(buffer: Incoming, used: usize) -> Self {
+        let end = buffer.address.saturating_add(buffer.size as u64);
+        let start = buffer.address.saturating_add(used as u64);
+        let address = start.checked_next_multiple_of(Self::ALIGNMENT);
+        address.map_or(Self::default(), |address| Self {
+            address,
+            bytes: end.saturating_sub(address),
+        })
+    }
+
+    /// Takes room for so many bytes.
+    fn take(&mut self, size: u64) -> Option<u64> {
+        let address = self.address;
+        let taken = size.next_multiple_of(Self::ALIGNMENT);
+        let left = self.bytes.checked_sub(size)?.saturating_sub(taken - size);
+        *self = Self {
+            address: address + taken,
+            bytes: left,
+        };
+        Some(address)
+    }
+}
+
+/// The program that gets a message.
+struct Program<'a> {
+    space: &'a IpcSpace,
+    memory: &'a dyn UserMemory,
+    /// Of the buffer.
+    address: u64,
+    behind: Behind,
+}
+
+impl Program<'_> {
+    /// Writes header, descriptors, bytes and trailer; rights and memory go to the receiver.
+    fn deliver(
+        &mut self,
+        header: &MsgHeader,
+        kmsg: &mut Kmsg,
+        trailer: &[u8],
+        problems: &mut i32,
+    ) -> Result<(), KernReturn> {
+        let header = header_bytes(header);
+        if !kmsg.complex {
+            return put(self.memory, self.address, &header, &kmsg.inline, trailer);
         }
-        Descriptor::Memory(pages) => {
-            let option = pages
-                .as_ref()
-                .map_or(CopyOption::Virtual, |pages| pages.option);
-            let (address, size) =
-                pages.map_or((0, 0), |pages| copyout_memory(memory, pages, problems));
-            RawDescriptor::Memory {
-                address,
-                size,
-                deallocate: option == CopyOption::Virtual,
-                copy: option,
-                volatile: false,
-            }
+        let mut head = Bytes::from_slice(&header);
+        (kmsg.descriptors.len() as u32).put(&mut head);
+        for descriptor in core::mem::take(&mut kmsg.descriptors) {
+            self.copyout_descriptor(descriptor, problems).put(&mut head);
         }
-        Descriptor::Ports(ports) => copyout_ports(space, memory, ports, problems),
+        put(self.memory, self.address, &head, &kmsg.inline, trailer)
+    }
+
+    #[doc(alias = "ipc_kmsg_copyout_body")]
+    fn copyout_descriptor(
+        &mut self,
+        descriptor: Descriptor<KernelCarrier>,
+        problems: &mut i32,
+    ) -> RawDescriptor {
+        match descriptor {
+            Descriptor::Port(right) => {
+                let kind = right
+                    .as_right()
+                    .map_or(Disposition::MoveSend, Right::disposition);
+                let name = copyout_or_null(self.space, right, problems);
+                RawDescriptor::Port {
+                    name,
+                    disposition: kind as u8,
+                }
+            }
+            Descriptor::Memory(pages) => {
+                let copy = pages
+                    .as_ref()
+                    .map_or(CopyOption::Virtual, |pages| pages.option);
+                let placed = match &pages {
+                    Some(pages) if pages.placement == Placement::Buffer => {
+                        self.place_in_buffer(pages)
+                    }
+                    _ => None,
+                };
+                let (address, size) = match (placed, pages) {
+                    (Some(placed), _) => placed,
+                    (None, Some(pages)) => copyout_memory(self.memory, pages, problems),
+                    (None, None) => (0, 0),
+                };
+                RawDescriptor::Memory {
+                    address,
+                    size,
+                    deallocate: copy == CopyOption::Virtual && placed.is_none(),
+                    copy,
+                    volatile: false,
+                }
+            }
+            Descriptor::Ports(ports) => copyout_ports(self.space, self.memory, ports, problems),
+        }
+    }
+
+    /// Puts memory behind the message, if it can be had at once and there is room.
+    fn place_in_buffer(&mut self, pages: &KernelMemory) -> Option<(u64, u32)> {
+        let mut behind = self.behind;
+        let address = behind.take(pages.size)?;
+        let put = self.memory.put(&pages.copy, address);
+        put.is_ok_and(|put| put).then(|| {
+            self.behind = behind;
+            (address, pages.size as u32)
+        })
     }
 }
 

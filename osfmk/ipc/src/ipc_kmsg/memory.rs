@@ -28,12 +28,28 @@ pub trait UserMemory {
     #[doc(alias = "vm_map_copyin")]
     fn take(&self, address: u64, size: u64, fate: SourceFate) -> Result<VmMapCopy, KernReturn>;
 
+    /// Copies a range at once, for the kernel itself, if that is likely to cost less than taking a virtual copy of it.
+    ///
+    /// # Errors
+    /// As [`UserMemory::take`].
+    fn copy(&self, address: u64, size: u64) -> Result<VmMapCopy, KernReturn> {
+        self.take(address, size, SourceFate::Keep)
+    }
+
     /// Maps a copy somewhere.
     ///
     /// # Errors
     /// What [`VmMap::copyout`] fails with; the copy ends.
     #[doc(alias = "vm_map_copyout")]
     fn give(&self, copy: VmMapCopy) -> Result<u64, KernReturn>;
+
+    /// Writes the bytes of a copy to `address`, if that needs no waiting for pages of the copy; says whether it did.
+    ///
+    /// # Errors
+    /// Some part of the target is not writable.
+    fn put(&self, _copy: &VmMapCopy, _address: u64) -> Result<bool, KernReturn> {
+        Ok(false)
+    }
 
     /// Unmaps a range.
     ///

@@ -23,7 +23,7 @@ pub(crate) mod memory;
 #[cfg(test)]
 mod tests;
 
-pub use carrier::{KernelCarrier, KernelMemory, KernelMessage, KernelPorts};
+pub use carrier::{KernelCarrier, KernelMemory, KernelMessage, KernelPorts, Placement};
 pub use memory::UserMemory;
 
 use crate::ipc_port::{Port, Right, SendOnceRight, transit};

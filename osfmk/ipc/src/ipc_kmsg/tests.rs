@@ -1,9 +1,11 @@
 //! Messages: the checks in their order, what they carry, and what is left when they fail.
 
+use crate::ipc_kmsg::{KernelMemory, Kmsg};
 use crate::testing::{BUFFER, Random, Task, World, complex, simple};
-use mach::message::{CopyOption, MsgBits, MsgHeader, MsgOptions, RawDescriptor};
+use mach::message::{CopyOption, Descriptor, MsgBits, MsgHeader, MsgOptions, RawDescriptor};
 use mach::wire::Wire;
 use mach::{Disposition, KernReturn, PortName, PortRight, PortType};
+use vm::vm_map::VmMapCopy;
 
 use Disposition::{CopySend, MakeSend, MakeSendOnce, MoveReceive, MoveSend, MoveSendOnce};
 
@@ -63,6 +65,39 @@ fn bytes_and_id_arrive_with_the_ports_swapped_and_a_trailer() {
     assert_eq!(answered.header.bits.local(), MoveSendOnce.raw());
     let (_, trailer) = server.receive(service).unwrap();
     assert_eq!(trailer.sequence_number, 1);
+}
+
+#[test]
+fn memory_for_the_buffer_lies_behind_the_message_if_there_is_room() {
+    let _world = World::new();
+    let task = Task::new();
+    let service = task.space.allocate(PortRight::Receive).unwrap();
+    let data: Vec<u8> = (0..100).collect();
+    // The message and its trailer; the data then begins on the next multiple of 16.
+    let head = (24 + 4 + 16 + 52_u64).next_multiple_of(16);
+    for (room, in_buffer) in [(head + 112, true), (head + 99, false), (96, false)] {
+        let right = task.space.extract_right(service, MakeSend.raw()).unwrap();
+        let mut kmsg = Kmsg::new(7).unwrap();
+        kmsg.destination = right;
+        let copy = VmMapCopy::from_bytes(&data).unwrap();
+        let pages = KernelMemory::new(copy, data.len() as u64).into_buffer();
+        kmsg.push(Descriptor::Memory(Some(pages)));
+        crate::send_from_kernel(kmsg).unwrap();
+        let none = MsgOptions::empty();
+        let (received, _) = task.receive_with(service, none, 0, room as u32).unwrap();
+        let RawDescriptor::Memory {
+            address,
+            size,
+            deallocate,
+            ..
+        } = received.descriptors[0]
+        else {
+            panic!("memory was sent")
+        };
+        assert_eq!((size, deallocate), (100, !in_buffer), "{room}");
+        assert_eq!(address == task.buffer + head, in_buffer, "{room}");
+        assert_eq!(task.memory.read(address, 100), data);
+    }
 }
 
 #[test]

@@ -29,6 +29,8 @@ pub struct Control {
     control: SpinLock<Option<Arc<MemoryControl>>>,
     /// The pager takes returned pages as page lists.
     page_lists: AtomicBool,
+    /// The pager takes small returns in its receive buffer.
+    in_buffer: AtomicBool,
     port: OwnPort,
 }
 
@@ -38,6 +40,7 @@ impl Control {
         Arc::new(Self {
             control: SpinLock::new(Rank::KernelObject, None),
             page_lists: AtomicBool::new(false),
+            in_buffer: AtomicBool::new(false),
             port: OwnPort::new(),
         })
     }
@@ -45,6 +48,11 @@ impl Control {
     /// Does the pager take returned pages as page lists?
     pub(crate) fn takes_page_lists(&self) -> bool {
         self.page_lists.load(Ordering::Relaxed)
+    }
+
+    /// Does the pager take small returns in its receive buffer?
+    pub(crate) fn takes_bytes(&self) -> bool {
+        self.in_buffer.load(Ordering::Relaxed)
     }
 
     /// Names an object's control; the port that the pager gets.
@@ -113,8 +121,11 @@ impl pager_control::Server<KernelCarrier> for ControlServer<'_> {
         let strategy =
             CopyStrategy::from_raw(request.copy_strategy).ok_or(KernReturn::INVALID_ARGUMENT)?;
         let control = self.control.target()?;
-        let page_lists = request.flags & pager_control::object_flag::PAGE_LISTS != 0;
+        let has = |flag| request.flags & flag != 0;
+        let page_lists = has(pager_control::object_flag::PAGE_LISTS);
+        let in_buffer = has(pager_control::object_flag::RETURNS_IN_BUFFER);
         self.control.page_lists.store(page_lists, Ordering::Relaxed);
+        self.control.in_buffer.store(in_buffer, Ordering::Relaxed);
         if request.deadline != 0 {
             let fallback = match request.fallback {
                 pager_control::fallback::WAIT => Fallback::KeepWaiting,

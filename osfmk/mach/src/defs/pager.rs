@@ -34,7 +34,8 @@ interface! {
         fault_info: FaultInfo,
     };
 
-    /// Pages are lent for writing back, as memory that shows them read-only. Bits of `flags` are in
+    /// Pages are lent for writing back, as memory that shows them read-only, or as their bytes for a pager that takes those
+    /// ([`object_flag::RETURNS_IN_BUFFER`](super::pager_control::object_flag::RETURNS_IN_BUFFER)). Bits of `flags` are in
     /// [`return_flag`].
     simpleroutine 2263 "pager_data_return" data_return [data: Memory] {
         control_id: u64, offset: u64, length: u64, generation: u64, flags: u32,

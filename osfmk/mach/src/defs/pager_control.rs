@@ -93,4 +93,7 @@ pub mod object_flag {
     /// Pages are returned as page lists ([`data_return_pages`](super::super::pager::data_return_pages)), and to acknowledge them
     /// does not mean that they are durable: that is asked by [`synchronize`](super::super::pager::synchronize).
     pub const PAGE_LISTS: u32 = 4;
+    /// Small returns are put into the receive buffer, behind the message, if there is room: the descriptor shows where, and says
+    /// that the memory is not to be deallocated ([`UserMemory::is_in_buffer`](crate::message::UserMemory::is_in_buffer)).
+    pub const RETURNS_IN_BUFFER: u32 = 8;
 }

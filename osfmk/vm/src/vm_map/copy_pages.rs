@@ -13,7 +13,7 @@ use crate::vm_object::ObjectRef;
 use crate::vm_statistics;
 use mach::{KernReturn, Result, VmBehavior, VmInherit, VmProt};
 use machine::page::{PAGE_SHIFT, PAGE_SIZE};
-use prim::frames::OwnedFrame;
+use prim::frames::{OwnedFrame, PinnedFrame};
 
 use super::attributes::EntryFlags;
 
@@ -33,6 +33,24 @@ impl VmMapCopy {
             Contents::PageList(frames) => Ok(frames),
             Contents::KernelBuffer(bytes) => pages_of_bytes(&bytes, options),
             Contents::EntryList(pieces) => pages_of_pieces(pieces, options),
+        }
+    }
+
+    /// Pins the pages of a copy that is one run of whole pages of an object, all of them resident; waits for none.
+    pub(crate) fn pin_resident(&self) -> Option<Vec<PinnedFrame>> {
+        let Contents::EntryList(pieces) = &self.contents else {
+            return None;
+        };
+        match &pieces[..] {
+            [
+                Piece {
+                    target: EntryTarget::Object(object),
+                    offset,
+                    size,
+                    ..
+                },
+            ] if self.page_offset() == 0 => object.pin_resident(*offset, *size),
+            _ => None,
         }
     }
 

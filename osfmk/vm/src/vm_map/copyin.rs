@@ -12,7 +12,13 @@ use super::copy::{Contents, SMALL_COPY_LIMIT, VmMapCopy};
 use super::entry::{EntryTarget, MapEntry};
 use super::extract::{Hold, Piece};
 use super::lock::MapWriteGuard;
+use crate::vm_fault::{FaultOptions, grab};
+use crate::vm_object::copyin_to_frame;
 use mach::{CopyStrategy, KernReturn, Result, VmProt};
+use machine::page::{PAGE_SHIFT, PAGE_SIZE};
+
+/// Up to this many bytes are copied at once for whoever asks for that.
+pub const AT_ONCE_LIMIT: u64 = 1024 * 1024;
 
 /// What becomes of the source.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -66,6 +72,34 @@ impl VmMap {
         if fate == SourceFate::Destroy {
             self.delete(first, last)?;
         }
+        Ok(copy)
+    }
+
+    /// As [`VmMap::copyin`] of memory that stays, for the map of the current program: whole pages are copied into frames at
+    /// once, up to [`AT_ONCE_LIMIT`] bytes, whatever the source's alignment. The pages of the copy are nobody else's then.
+    ///
+    /// # Errors
+    /// As [`VmMap::copyin`].
+    pub fn copyin_at_once(&self, address: u64, size: u64) -> Result<VmMapCopy> {
+        let whole_pages = size > 0 && size.is_multiple_of(PAGE_SIZE as u64);
+        if !whole_pages || size > AT_ONCE_LIMIT {
+            return self.copyin(address, size, SourceFate::Keep);
+        }
+        let options = FaultOptions::USER;
+        let mut frames = Vec::new();
+        frames
+            .try_reserve_exact((size >> PAGE_SHIFT) as usize)
+            .map_err(|_| KernReturn::RESOURCE_SHORTAGE)?;
+        let mut copy = VmMapCopy::empty()?;
+        for from in (0..size).step_by(PAGE_SIZE) {
+            let from = address
+                .checked_add(from)
+                .ok_or(KernReturn::INVALID_ADDRESS)?;
+            let mut frame = grab(options)?;
+            copyin_to_frame(self, from, &mut frame, 0..PAGE_SIZE, options)?;
+            frames.push(frame);
+        }
+        copy.fill(Contents::PageList(frames), size, 0);
         Ok(copy)
     }
 

@@ -12,7 +12,8 @@ use super::copy::{Contents, VmMapCopy};
 use super::enter::{EnterRequest, Placement};
 use super::extract::Piece;
 use super::locate::PlaceRequest;
-use crate::vm_object::ObjectRef;
+use crate::vm_fault::FaultOptions;
+use crate::vm_object::{ObjectRef, copyout_from_frame};
 use mach::{KernReturn, Result, VmBehavior, VmInherit, VmProt};
 use machine::page::PAGE_SIZE;
 
@@ -51,6 +52,23 @@ impl VmMap {
             Ok(address) => Ok(address + copy.page_offset()),
             Err(error) => Err((error, copy)),
         }
+    }
+
+    /// Writes the bytes of a copy to the current program's memory, whose map this is, if all of the copy's pages are
+    /// resident; says whether it did.
+    ///
+    /// # Errors
+    /// As a fault on the program's memory.
+    pub fn copyout_to(&self, copy: &VmMapCopy, address: u64) -> Result<bool> {
+        let Some(frames) = copy.pin_resident() else {
+            return Ok(false);
+        };
+        let pages = frames.iter().zip((0..copy.size()).step_by(PAGE_SIZE));
+        for (frame, done) in pages {
+            let length = (copy.size() - done).min(PAGE_SIZE as u64) as usize;
+            copyout_from_frame(self, frame, address + done, length, FaultOptions::USER)?;
+        }
+        Ok(true)
     }
 
     fn copyout_bytes(&self, bytes: &[u8], size: u64) -> Result<u64> {

@@ -72,7 +72,7 @@ use prim::wait::WaitQueue;
 
 pub use attributes::EntryFlags;
 pub use copy::{CopyKind, SMALL_COPY_LIMIT, VmMapCopy};
-pub use copyin::SourceFate;
+pub use copyin::{AT_ONCE_LIMIT, SourceFate};
 pub use copyout::CopyoutError;
 pub use enter::{EnterFlags, EnterRequest, Placement};
 pub use enter_mem_object::{Backing, ObjectMapping};

@@ -85,6 +85,57 @@ fn pieces(offset: u64, length: usize) -> impl Iterator<Item = Piece> {
     })
 }
 
+/// Copies the current program's bytes from `user` on into `part` of a frame that is nobody else's. No lock may be held.
+///
+/// # Errors
+/// As a fault on the program's memory, whose map is `map`.
+pub(crate) fn copyin_to_frame(
+    map: &VmMap,
+    user: u64,
+    frame: &mut OwnedFrame,
+    part: Range<usize>,
+    options: FaultOptions,
+) -> Result<(), KernReturn> {
+    let mut copied = 0;
+    while copied < part.len() {
+        let from = user + copied as u64;
+        let (within, rest) = (part.start + copied, part.len() - copied);
+        match copyio::copyin_to_frame(from, frame.number(), within, rest) {
+            Ok(()) => break,
+            Err(fault) => {
+                copied += fault.done;
+                fault_with(map, fault.address, VmProt::READ, options)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Copies the first `length` bytes of a pinned frame to the current program's memory at `user`. No lock may be held.
+///
+/// # Errors
+/// As a fault on the program's memory, whose map is `map`.
+pub(crate) fn copyout_from_frame(
+    map: &VmMap,
+    frame: &PinnedFrame,
+    user: u64,
+    length: usize,
+    options: FaultOptions,
+) -> Result<(), KernReturn> {
+    let mut copied = 0;
+    while copied < length {
+        let to = user + copied as u64;
+        match copyio::copyout_from_frame(frame.number(), copied, to, length - copied) {
+            Ok(()) => break,
+            Err(fault) => {
+                copied += fault.done;
+                fault_with(map, fault.address, VmProt::READ | VmProt::WRITE, options)?;
+            }
+        }
+    }
+    Ok(())
+}
+
 impl ObjectRef {
     fn demand(
         &self,
@@ -259,18 +310,8 @@ impl ObjectRef {
         if piece.length < PAGE_SIZE {
             frames::zero(&mut frame);
         }
-        let mut copied = 0;
-        while copied < piece.length {
-            let from = source.address + copied as u64;
-            let rest = piece.length - copied;
-            match copyio::copyin_to_frame(from, frame.number(), piece.within + copied, rest) {
-                Ok(()) => break,
-                Err(fault) => {
-                    copied += fault.done;
-                    fault_with(source.map, fault.address, VmProt::READ, options)?;
-                }
-            }
-        }
+        let part = piece.within..piece.within + piece.length;
+        copyin_to_frame(source.map, source.address, &mut frame, part, options)?;
         let mut state = self.lock();
         if !may_be_made(&state, page) {
             return Ok(false);

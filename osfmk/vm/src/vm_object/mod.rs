@@ -74,6 +74,7 @@ pub(crate) use chain::{Chain, Locked};
 pub(crate) use collapse::collapse;
 pub use copy::CopyOutcome;
 pub use io::{Incomplete, PinnedPage};
+pub(crate) use io::{copyin_to_frame, copyout_from_frame};
 pub use mach::CopyStrategy;
 pub use registry::object_count;
 pub(crate) use registry::{find, numbers};

@@ -362,7 +362,7 @@ impl<T: Transport> Volume for HostDirectory<T> {
         offset: u64,
         length: u32,
         token: u64,
-    ) -> Result<PageRead, Errno> {
+    ) -> Result<PageRead<'_>, Errno> {
         let node = self.regular(file)?;
         // A file that may only be written by now is read through the fid that writes it.
         let fid = match node.write {

@@ -72,11 +72,11 @@ pub struct Entry {
 
 /// How a read of pages was answered at once.
 #[derive(Debug)]
-pub enum PageRead {
+pub enum PageRead<'a> {
     /// The device works on it; its completion carries the caller's token.
     Started,
     /// The bytes are at hand (a volume in memory). Shorter than asked means the file ends there.
-    Bytes(Vec<u8>),
+    Bytes(&'a [u8]),
 }
 
 /// Pages to be written: a page list, and where in it they begin.
@@ -194,7 +194,7 @@ pub trait Volume {
         offset: u64,
         length: u32,
         token: u64,
-    ) -> Result<PageRead, Errno>;
+    ) -> Result<PageRead<'_>, Errno>;
 
     /// The most bytes one [`Volume::read_pages`] or [`Volume::write_pages`] may ask for.
     fn read_limit(&self) -> u32;

@@ -50,7 +50,7 @@ pub struct RamVolume {
 /// The root's number.
 const ROOT: Inode = 1;
 
-/// The most bytes of one read: any amount would do, this bounds the copy.
+/// The most bytes of one read: any amount would do.
 const READ_LIMIT: u32 = 1 << 20;
 
 /// Bytes that files may have in all, unless another number is given.
@@ -282,7 +282,7 @@ impl Volume for RamVolume {
         offset: u64,
         length: u32,
         _token: u64,
-    ) -> Result<PageRead, Errno> {
+    ) -> Result<PageRead<'_>, Errno> {
         let Content::File(bytes) = &self.node(file)?.content else {
             return Err(Errno::EISDIR);
         };
@@ -292,7 +292,7 @@ impl Volume for RamVolume {
         let end = start
             .saturating_add(length.min(READ_LIMIT) as usize)
             .min(bytes.len());
-        Ok(PageRead::Bytes(bytes[start..end].to_vec()))
+        Ok(PageRead::Bytes(&bytes[start..end]))
     }
 
     fn read_limit(&self) -> u32 {

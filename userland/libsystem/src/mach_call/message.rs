@@ -15,7 +15,7 @@ use mach::wire::Wire;
 use mach::{KernReturn, Result, traps};
 
 /// Bytes a receive buffer begins with; it grows when a message needs more.
-const FIRST_SIZE: usize = 16 * 1024;
+const FIRST_SIZE: usize = 1024;
 
 /// Makes the trap.
 ///
@@ -53,7 +53,7 @@ unsafe fn mach_msg(
 /// # Errors
 /// The kernel's. The rights of a message that could not be sent stay with this task.
 pub fn send(message: &Message<UserCarrier>, timeout: Option<u32>) -> Result<()> {
-    let mut bytes = message.to_raw().encode();
+    let mut bytes = message.encode();
     let size = bytes.len();
     let timed = if timeout.is_some() {
         MsgOptions::SEND_TIMEOUT
@@ -85,9 +85,15 @@ pub struct Receiver {
 impl Receiver {
     /// Receives on `name`.
     pub fn new(name: PortName) -> Self {
+        Self::with_room(name, 0)
+    }
+
+    /// Receives on `name`, and has so many bytes for out-of-line memory that comes in the buffer
+    /// ([`UserMemory::is_in_buffer`]).
+    pub fn with_room(name: PortName, bytes: usize) -> Self {
         Self {
             name,
-            buffer: alloc::vec![0; FIRST_SIZE],
+            buffer: alloc::vec![0; FIRST_SIZE + bytes],
         }
     }
 

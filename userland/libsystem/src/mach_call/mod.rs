@@ -143,17 +143,20 @@ pub unsafe fn deallocate(address: u64, size: u64) -> Result<()> {
     unsafe { result_of(traps::MACH_VM_DEALLOCATE, &arguments) }
 }
 
-/// Takes the bytes of out-of-line memory that a message brought, and gives the memory back.
+/// Takes the bytes of out-of-line memory that a message brought, and gives the memory back unless it is in the receive buffer.
 ///
 /// `memory` must come from a message just received and be used for nothing else.
 pub fn take_memory(memory: Option<UserMemory>) -> alloc::vec::Vec<u8> {
     let Some(memory) = memory else {
         return alloc::vec::Vec::new();
     };
-    // SAFETY: the kernel has mapped the range for this message; nobody else knows it.
+    // SAFETY: the kernel has mapped the range for this message, where nobody else knows it, or put the bytes behind the
+    // message, where they are until the next one.
     unsafe {
         let bytes = crate::memory::copy_from(memory.address, memory.size as usize);
-        let _ = deallocate(memory.address, memory.size);
+        if !memory.is_in_buffer() {
+            let _ = deallocate(memory.address, memory.size);
+        }
         bytes.unwrap_or_default()
     }
 }

@@ -3,14 +3,14 @@
 //! What can be seen without the space is checked for all of them first; then they are taken one after
 //! the other. XNU's counterpart: `ipc_kmsg_copyin_body`.
 
-use crate::ipc_kmsg::carrier::{KernelMemory, KernelPorts};
+use crate::ipc_kmsg::carrier::{KernelMemory, KernelPorts, Placement};
 use crate::ipc_kmsg::{Kmsg, UserMemory};
 use crate::ipc_port::Right;
 use crate::ipc_right::After;
 use crate::ipc_space::IpcSpace;
 use crate::zones;
 use alloc::vec::Vec;
-use mach::message::{Carried, Descriptor, MAX_RIGHTS, RawDescriptor};
+use mach::message::{Carried, CopyOption, Descriptor, MAX_RIGHTS, RawDescriptor};
 use mach::wire::Wire;
 use mach::{Disposition, KernReturn, PortName};
 use vm::vm_map::SourceFate;
@@ -27,6 +27,10 @@ pub(super) fn copyin_body(
     kmsg.descriptors
         .try_reserve(descriptors.len())
         .map_err(|_| KernReturn::SEND_NO_BUFFER)?;
+    // Frames in a queue could not be paged out: only the kernel, which takes the message at once, gets them.
+    let to_kernel = kmsg
+        .destination_port()
+        .is_some_and(|port| port.is_kernel_object());
     for descriptor in descriptors {
         let descriptor = match *descriptor {
             RawDescriptor::Port { name, disposition } => {
@@ -41,13 +45,19 @@ pub(super) fn copyin_body(
             } => {
                 let fate = fate(deallocate);
                 let memory = (size != 0)
-                    .then(|| memory.take(address, u64::from(size), fate))
+                    .then(|| match (copy, fate) {
+                        (CopyOption::Physical, SourceFate::Keep) if to_kernel => {
+                            memory.copy(address, u64::from(size))
+                        }
+                        _ => memory.take(address, u64::from(size), fate),
+                    })
                     .transpose();
                 let copied = memory.map_err(memory_code)?;
                 Descriptor::Memory(copied.map(|pages| KernelMemory {
                     copy: pages,
                     size: u64::from(size),
                     option: copy,
+                    placement: Placement::Mapped,
                 }))
             }
             RawDescriptor::Ports {
