@@ -130,11 +130,11 @@ pub(super) fn ask(chain: &mut Chain, demand: &Demand<'_>, spares: &mut Spares) -
         behavior: demand.behavior,
         window: window_pages(demand, page),
         object_pages: chain.current().page_count(),
-        memory_is_short: vm_pageout::memory_is_short(),
+        most: vm_pageout::most_at_once(),
     };
     let object = chain.current().owner().clone();
     let internal = object.is_internal();
-    if (internal || situation.memory_is_short) && !spares.has_frame() {
+    if (internal || vm_pageout::memory_is_short()) && !spares.has_frame() {
         // What a pager brings takes a frame of its reserve: whoever wants it has shown that there is another.
         return Blocked::Frame;
     }

@@ -7,8 +7,8 @@
 //! | SEQUENTIAL | forward from the page, doubling with every request that continues the last |
 //! | RSEQNTL | the same, backward |
 //!
-//! A request never exceeds [`MAXIMUM_BYTES`] or [`MAX_RUN_PAGES`], a quarter of that when frames are short; it is clipped to the
-//! window of the mapping and the end of the object, and stops at pages that are there or expected.
+//! A request never exceeds [`MAXIMUM_BYTES`] or [`MAX_RUN_PAGES`], or, when frames are short, a part of those left to pagers;
+//! it is clipped to the window of the mapping and the end of the object, and stops at pages that are there or expected.
 //!
 //! XNU counterpart: `vm_object_cluster_size`.
 
@@ -62,8 +62,8 @@ pub struct Situation {
     pub window: Range<u64>,
     /// Pages the object has.
     pub object_pages: u64,
-    /// Are frames short?
-    pub memory_is_short: bool,
+    /// Pages for which there are frames.
+    pub most: u64,
 }
 
 /// Decides the run of pages to ask for and remembers it. `occupied(page)`: resident or expected.
@@ -102,11 +102,7 @@ pub fn decide(
 /// The run as the policy would have it, before clipping.
 fn wish(memory: &ReadAhead, situation: &Situation, run: u32) -> Range<u64> {
     let page = situation.page;
-    let most = if situation.memory_is_short {
-        (MAXIMUM_PAGES / 4).max(1)
-    } else {
-        MAXIMUM_PAGES
-    };
+    let most = situation.most.clamp(1, MAXIMUM_PAGES);
     let grown = if run == 0 {
         MINIMUM_PAGES
     } else {
@@ -140,7 +136,7 @@ mod tests {
             behavior,
             window: 0..10_000,
             object_pages: 10_000,
-            memory_is_short: false,
+            most: u64::MAX,
         }
     }
 
@@ -226,7 +222,7 @@ mod tests {
             last: MAXIMUM_PAGES as u32,
         };
         let short = Situation {
-            memory_is_short: true,
+            most: MAXIMUM_PAGES / 4,
             ..situation(0, VmBehavior::Sequential)
         };
         let run = decide(&mut memory, &short, |_| false);

@@ -62,6 +62,9 @@ pub(crate) use shortage::surrenders;
 /// Frames the page-out thread asks for in one scan.
 const BATCH: usize = 64;
 
+/// One request of a pager may take this part of the frames that are left to pagers.
+const CLUSTER_DIVISOR: usize = 4;
+
 /// How long the page-out thread rests when a scan brought nothing.
 const REST_MILLISECONDS: u64 = 50;
 
@@ -146,9 +149,18 @@ fn rest(pending: bool) {
     }
 }
 
-/// Are frames short enough to be modest with read-ahead?
+/// Are frames short?
 pub(crate) fn memory_is_short() -> bool {
     frames::available() < frames::targets().low
+}
+
+/// Pages that a pager may be asked for at once: when frames are short, a part of what is left to pagers.
+pub(crate) fn most_at_once() -> u64 {
+    let (free, targets) = (frames::available(), frames::targets());
+    if free >= targets.low {
+        return u64::MAX;
+    }
+    (free.saturating_sub(targets.pager) / CLUSTER_DIVISOR) as u64
 }
 
 /// Is it in vain to wait for memory any longer, for somebody who saw `seen` [`surrenders`] when the wait began and whose
