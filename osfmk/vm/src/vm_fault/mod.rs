@@ -118,7 +118,15 @@ pub fn fault_with(
 fn run(map: &VmMap, addr: u64, access: VmProt, options: FaultOptions) -> Result<(), KernReturn> {
     let mut spares = Spares::new(options);
     loop {
-        let (guard, found) = match map.lookup_for_fault(addr, access)? {
+        let lookup = match map.lookup_for_fault(addr, access) {
+            // Untouched memory gets its object, and a copy its shadow, by the lookup.
+            Err(KernReturn::RESOURCE_SHORTAGE) => {
+                spares.wait_for_memory()?;
+                continue;
+            }
+            outcome => outcome?,
+        };
+        let (guard, found) = match lookup {
             FaultLookup::Page(guard, found) => (guard, found),
             FaultLookup::Zeros(guard, bounds) => {
                 match around::show_zeros(map, addr, &bounds, &mut spares) {

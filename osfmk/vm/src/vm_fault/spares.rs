@@ -26,6 +26,12 @@ const LONG_PATIENCE: u64 = 10;
 /// How long each wait for frames is.
 const WAIT_MILLISECONDS: u64 = 50;
 
+/// How often something other than a frame is tried for while frames are short ...
+const SHORT_REFUSALS: u32 = 1000;
+
+/// ... and while they are not.
+const REFUSALS: u32 = 3;
+
 /// Frames that page-out is asked for at once.
 const BATCH: usize = 32;
 
@@ -42,6 +48,8 @@ pub(crate) struct Spares {
     frame: Option<OwnedFrame>,
     /// Surrenders of page-out before the first wait for memory.
     surrenders: Option<u64>,
+    /// How often something other than a frame could not be had.
+    refusals: u32,
 }
 
 impl Spares {
@@ -54,6 +62,7 @@ impl Spares {
             pardoned: false,
             frame: None,
             surrenders: None,
+            refusals: 0,
         }
     }
 
@@ -87,6 +96,19 @@ impl Spares {
             self.wait_for_frames()?;
         }
         Ok(())
+    }
+
+    /// Waits when something other than a frame could not be had, until it may be. No lock may be held.
+    pub(super) fn wait_for_memory(&mut self) -> Result<(), KernReturn> {
+        self.refusals += 1;
+        let is_memory = frames::available() < frames::targets().low;
+        let most = if is_memory { SHORT_REFUSALS } else { REFUSALS };
+        if self.refusals > most {
+            // It is not memory that is short.
+            return Err(KernReturn::RESOURCE_SHORTAGE);
+        }
+        prim::thread::yield_now();
+        self.wait_for_frames()
     }
 
     /// Waits until there may be some; fails only when page-out has given up.

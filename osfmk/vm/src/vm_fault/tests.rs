@@ -358,6 +358,20 @@ fn two_mappings_of_one_file_share_one_object_and_its_pages() {
 }
 
 #[test]
+fn a_first_touch_without_memory_for_the_object_is_tried_again() {
+    use prim::thread::injection::{Site, fail_nth};
+    leaves_nothing_behind(|| {
+        let task = Task::new();
+        task.allocate(BASE, 1);
+        fail_nth(Site::Zones, 1);
+        let stored = task.store(BASE, &[7]);
+        fail_nth(Site::Zones, 0);
+        stored.unwrap();
+        assert_eq!(task.load(BASE, 1).unwrap(), [7]);
+    });
+}
+
+#[test]
 fn pages_of_a_file_that_are_not_here_do_not_count_as_paged_out() {
     leaves_nothing_behind(|| {
         let store = store(200);
