@@ -258,6 +258,41 @@ pub(crate) const TABLE: &[GuestTest] = &[
         ..GuestTest::PROGRAM
     },
     GuestTest {
+        name: "a file larger than memory",
+        command: "/tests/memory_and_file 1024",
+        // Each of the two long rows on one page size; the third, short one on both.
+        page_sizes: &[PageSize::Size4K],
+        expect: &["host file m-large "],
+        memory: "128M",
+        cpus: &[2],
+        share: SharedDirectory::Fresh,
+        timeout: 900,
+        slow: true,
+        ..GuestTest::PROGRAM
+    },
+    GuestTest {
+        name: "memory and a file, with a fork",
+        command: "/tests/memory_and_file 1024 512",
+        page_sizes: &[PageSize::Size16K],
+        expect: &["host file m-large "],
+        memory: "128M",
+        cpus: &[2],
+        share: SharedDirectory::Fresh,
+        timeout: 1200,
+        slow: true,
+        ..GuestTest::PROGRAM
+    },
+    GuestTest {
+        name: "less memory, a smaller file, a fork",
+        command: "/tests/memory_and_file 160 96",
+        expect: &["host file m-large "],
+        memory: "128M",
+        cpus: &[2],
+        share: SharedDirectory::Fresh,
+        timeout: 400,
+        ..GuestTest::PROGRAM
+    },
+    GuestTest {
         name: "out of memory without swap",
         command: "/tests/out_of_memory",
         expect: &["killed: out of memory"],
@@ -308,6 +343,7 @@ pub(crate) const TABLE: &[GuestTest] = &[
     GuestTest {
         name: "ten deaths of the file server",
         command: "/boot/tests/server_restart 10",
+        expect: &["host file r-own2 ", "host file r-shared "],
         share: SharedDirectory::Fresh,
         bootargs: &["test=1", "shell=/boot/bin/recovery"],
         ..GuestTest::PROGRAM
@@ -315,6 +351,7 @@ pub(crate) const TABLE: &[GuestTest] = &[
     GuestTest {
         name: "a hundred deaths of the file server",
         command: "/boot/tests/server_restart 100",
+        expect: &["host file r-own2 ", "host file r-shared "],
         cpus: &[2],
         share: SharedDirectory::Fresh,
         bootargs: &["test=1", "shell=/boot/bin/recovery"],
