@@ -6,7 +6,6 @@
 //! counts as failure. A page is lent once at a time.
 //! XNU counterpart: `memory_object_lock_request`, `vm_object_update`, `vm_object_sync`.
 
-use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::ops::Range;
 
@@ -165,11 +164,11 @@ impl ObjectRef {
             let wait = {
                 let state = self.lock();
                 let is_lent = |(_, frame)| state.pages.flags(frame).contains(PageFlags::CLEANING);
-                let lent = |pager: &&Box<PagerState>| {
+                let lent = |pager: &&PagerState| {
                     pager.pages_cleaning > 0
                         && vm_page::pages_in(&state.pages, first, end).any(is_lent)
                 };
-                let Some(pager) = state.pager.as_ref().filter(lent) else {
+                let Some(pager) = state.pager.as_deref().filter(lent) else {
                     return Ok(());
                 };
                 let until =
