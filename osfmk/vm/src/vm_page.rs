@@ -152,6 +152,7 @@ pub(crate) fn note_used(list: &mut PageList, frame: FrameNumber) {
 }
 
 /// The same for a page at hand whose place in use is `active`; more flags are set.
+#[inline]
 pub(crate) fn use_page(page: &mut PageMut<'_>, active: PageQueue, more: PageFlags) {
     let unused = PageFlags::SPECULATIVE | PageFlags::CLUSTERED;
     let before = page.change_flags(unused, PageFlags::REFERENCED | more);

@@ -311,7 +311,7 @@ impl Pmap {
 
     /// Decides what the hardware may do at once, records that in the attributes, and makes instruction fetches see
     /// the page if it is to be executed.
-    #[inline]
+    #[inline(always)]
     fn prepare(&self, frame: FrameNumber, request: Request, list: &mut PvList) -> Descriptor {
         let known = list.attributes();
         let write_now = request.rights.write

@@ -53,6 +53,12 @@ impl<'a> FlushBatch<'a> {
         });
     }
 
+    /// The page at `va` has changed, which lies behind all pages so far.
+    pub(crate) fn add_next(&mut self, va: u64) {
+        debug_assert!(self.pages.is_none_or(|(_, last)| last < va));
+        self.pages = Some((self.pages.map_or(va, |(first, _)| first), va));
+    }
+
     /// Issues the maintenance and waits until every CPU has done it.
     pub(crate) fn finish(self) {
         if self.issue() {

@@ -117,7 +117,7 @@ impl PvList {
 
     /// Takes a slot off the list; it must be there. Gives back the entry that this leaves without use.
     #[must_use = "an entry that is dropped goes back alone"]
-    #[inline]
+    #[inline(always)]
     pub(crate) fn remove(&mut self, slot: Slot) -> Option<PvEntry> {
         let word = self.word();
         if word & TAG_MASK == TAG_SLOT {

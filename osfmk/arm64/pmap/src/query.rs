@@ -57,25 +57,27 @@ impl Pmap {
         })
     }
 
-    /// Calls `visit` with the place, counted from `start`, of each page of `[start, end)` that a mapping lets writes through to;
-    /// whether that is every page. Such a page counts as referenced and modified. Takes the pmap's lock.
-    pub fn for_each_written(&self, start: u64, end: u64, mut visit: impl FnMut(usize)) -> bool {
+    /// Writes `mark` to the place of each page, counted from `start`, that a mapping lets writes through to; whether that is
+    /// every page for which there is a place. Such a page counts as referenced and modified. Takes the pmap's lock.
+    pub fn mark_written<T: Copy>(&self, start: u64, marks: &mut [T], mark: T) -> bool {
+        let end = start + (marks.len() * PAGE_SIZE) as u64;
         self.check_range(start, end);
         let tree = self.tree.lock();
-        let pages = (end - start) as usize / PAGE_SIZE;
-        let (mut mapped, mut others, mut va) = (0, 0, start);
+        let (mut covered, mut others, mut va) = (0, 0, start);
         while let Some(run) = tree.next_leaf(va, end) {
             let first = (run.start - start) as usize / PAGE_SIZE;
-            mapped += run.for_each_present(|place, _, descriptor| {
-                if descriptor.is_in_use_for_writing() {
-                    visit(first + place);
+            let part = &mut marks[first..first + run.pages()];
+            for ((_, slot), place) in run.slots().zip(part) {
+                if slot.read().is_in_use_for_writing() {
+                    *place = mark;
                 } else {
                     others += 1;
                 }
-            });
+            }
+            covered += run.pages();
             va = run.end;
         }
-        mapped == pages && others == 0
+        covered == marks.len() && others == 0
     }
 
     /// Pages mapped.

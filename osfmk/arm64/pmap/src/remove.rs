@@ -55,7 +55,7 @@ impl Pmap {
         let stop = for_each_run(tree, start, end, |run| {
             run.for_each_present(|place, slot, seen| {
                 slot.make_dying_from(seen);
-                batch.add(run.address(place));
+                batch.add_next(run.address(place));
             });
             runs.push(run);
         });
@@ -83,7 +83,7 @@ impl Pmap {
     /// remaining live count is returned; afterwards only the holder of the pmap's lock may touch table or pmap.
     pub(crate) fn retire(&self, slot: Slot) -> u64 {
         let mut gone = Gone::default();
-        gone.clear(slot);
+        gone.clear(slot, slot.read());
         self.account(slot.table(), gone)
     }
 }
@@ -97,9 +97,8 @@ struct Gone {
 }
 
 impl Gone {
-    /// Empties the slot of a mapping that is on no pv list any more.
-    fn clear(&mut self, slot: Slot) {
-        let old = slot.read();
+    /// Empties the slot of a mapping, `old`, that is on no pv list any more.
+    fn clear(&mut self, slot: Slot, old: Descriptor) {
         debug_assert!(old.is_dying());
         self.mappings += 1;
         self.wired += u64::from(old.is_wired());
@@ -132,11 +131,11 @@ fn forget_dying(slot: Slot, mut seen: Descriptor, gone: &mut Gone) {
             match list {
                 Some(mut list) => {
                     let entry = list.remove(slot);
-                    gone.clear(slot);
+                    gone.clear(slot, seen);
                     drop(list);
                     gone.keep(entry);
                 }
-                None => gone.clear(slot),
+                None => gone.clear(slot, seen),
             }
             return;
         }

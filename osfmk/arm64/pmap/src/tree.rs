@@ -60,19 +60,16 @@ impl LeafRun {
     #[inline]
     pub(crate) fn for_each_present(self, mut visit: impl FnMut(usize, Slot, Descriptor)) -> usize {
         let live = table::live(self.table) as usize;
-        let mut left = live;
         let first = Slot::of(self.table, self.start, LEAF_LEVEL);
-        for place in 0..if live > 0 { self.pages() } else { 0 } {
-            let slot = first.ahead(place);
+        let end = first.ahead(self.pages());
+        let (mut slot, mut left) = (first, live);
+        while left > 0 && slot != end {
             let descriptor = slot.read();
-            if descriptor.is_absent() {
-                continue;
+            if !descriptor.is_absent() {
+                visit(slot.index() - first.index(), slot, descriptor);
+                left -= 1;
             }
-            visit(place, slot, descriptor);
-            left -= 1;
-            if left == 0 {
-                break;
-            }
+            slot = slot.ahead(1);
         }
         live - left
     }

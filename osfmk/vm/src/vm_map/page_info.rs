@@ -37,10 +37,7 @@ impl VmMap {
             let place = |address: u64| ((address - start) >> self.page_shift) as usize;
             let pages = &mut pages[place(from)..place(to)];
             let written = object.written_disposition();
-            let complete = self
-                .pmap
-                .for_each_written(from, to, |page| pages[page] = written);
-            if !complete {
+            if !self.pmap.mark_written(from, pages, written) {
                 object.page_dispositions(entry.offset_of(from), pages);
             }
         }
