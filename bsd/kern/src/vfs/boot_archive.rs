@@ -1,8 +1,8 @@
 //! The boot archive: files that came with the kernel, in wired memory.
 //!
 //! Init, the file server and the recovery shell start from here and go on from here, whatever becomes of the file server: their
-//! pages need no pager. Those of its `sbin` are services, which memory comes from ([`trust_of`]). The archive is a ustar file that the loader placed in memory; each file is copied into an internal
-//! object the first time it is opened, and stays there.
+//! pages need no pager. Those of its `sbin` are services, which memory comes from (`trust_of`). The archive is a ustar file
+//! that the loader placed in memory; each file is copied into an internal object the first time it is opened, and stays there.
 
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
