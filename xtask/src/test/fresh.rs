@@ -42,26 +42,27 @@ impl FreshShare {
     }
 
     fn complaint(&self, name: &str, sum: &str) -> Option<String> {
-        let digits = match sum_of(&self.path().join(name)) {
-            Ok(digits) => digits,
-            Err(error) => return Some(format!("the host finds no file {name}: {error}")),
+        let found = match sum_of(&self.path().join(name)) {
+            Ok(found) => found,
+            Err(error) => return Some(format!("the host cannot read the file {name}: {error}")),
         };
-        let found: String = digits.iter().map(|byte| format!("{byte:02x}")).collect();
         (found != sum).then(|| format!("the host's {name} has the sum {found}, not {sum}"))
     }
 }
 
 /// The SHA-256 of a file, which may be large.
-fn sum_of(path: &Path) -> io::Result<Vec<u8>> {
+fn sum_of(path: &Path) -> io::Result<String> {
     let mut file = File::open(path)?;
-    let mut piece = vec![0; 1 << 20];
     let mut sum = Sha256::new();
+    let mut chunk = vec![0; 1 << 20];
     loop {
-        match file.read(&mut piece)? {
-            0 => return Ok(sum.finalize().to_vec()),
-            count => sum.update(&piece[..count]),
+        match file.read(&mut chunk)? {
+            0 => break,
+            count => sum.update(&chunk[..count]),
         }
     }
+    let digits = sum.finalize();
+    Ok(digits.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 #[cfg(test)]
