@@ -269,6 +269,7 @@ impl Pager for ExternalPager {
         if self.control.takes_page_lists() {
             return self.return_page_list(&pages, flags);
         }
+        let valid_length = pages.valid_length();
         let copy =
             VmMapCopy::lend(pages.pages, pages.offset, pages.length).map_err(|_| PagerDead)?;
         let mut data = KernelMemory::new(copy, pages.length);
@@ -280,6 +281,7 @@ impl Pager for ExternalPager {
             control_id: self.id,
             offset: pages.offset,
             length: pages.length,
+            valid_length,
             generation: pages.generation,
             flags,
         })

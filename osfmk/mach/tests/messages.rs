@@ -230,12 +230,14 @@ fn data_return_carries_memory_and_its_generation() {
         control_id: 7,
         offset: 0x4000,
         length: 0x8000,
+        valid_length: 0x7001,
         generation: 99,
         flags: pager::return_flag::DIRTY,
     };
     let message = request.into_message(UserRight::copy_send(TASK), Carried::Null);
     let decoded = pager::data_return::Request::from_message(received(&message)).unwrap();
     assert_eq!((decoded.generation, decoded.control_id), (99, 7));
+    assert_eq!((decoded.length, decoded.valid_length), (0x8000, 0x7001));
     assert_eq!(decoded.data.unwrap().size, 0x8000);
 }
 

@@ -290,9 +290,9 @@ impl Lent {
 }
 
 impl ReturnRequest {
-    /// The file ends here.
+    /// The file ends here, if not before.
     pub(crate) fn limit_to(&mut self, size: u64) {
-        self.limit = size;
+        self.limit = self.limit.min(size);
     }
 
     /// Which object.

@@ -280,6 +280,7 @@ impl pager::Server<User> for Dispatch<'_> {
             control_id,
             offset,
             length,
+            valid_length,
             generation,
             ..
         } = request;
@@ -296,7 +297,7 @@ impl pager::Server<User> for Dispatch<'_> {
             generation,
             data: Lent::new(data),
             answered: false,
-            limit: u64::MAX,
+            limit: offset.saturating_add(valid_length),
         };
         self.event = Some(Event::Return(request));
         Ok(())

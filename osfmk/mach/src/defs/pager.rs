@@ -35,15 +35,14 @@ interface! {
     };
 
     /// Pages are lent for writing back, as memory that shows them read-only, or as their bytes for a pager that takes those
-    /// ([`object_flag::RETURNS_IN_BUFFER`](super::pager_control::object_flag::RETURNS_IN_BUFFER)). Bits of `flags` are in
-    /// [`return_flag`].
+    /// ([`object_flag::RETURNS_IN_BUFFER`](super::pager_control::object_flag::RETURNS_IN_BUFFER)). `length` is whole
+    /// pages, `valid_length` the bytes of them that are the object's: less only at its end. Bits of `flags` are in [`return_flag`].
     simpleroutine 2263 "pager_data_return" data_return [data: Memory] {
-        control_id: u64, offset: u64, length: u64, generation: u64, flags: u32,
+        control_id: u64, offset: u64, length: u64, valid_length: u64, generation: u64, flags: u32,
     };
 
     /// As `data_return`, as a page list to be forwarded to a device, for a pager that asked for lists
-    /// ([`object_flag::PAGE_LISTS`](super::pager_control::object_flag::PAGE_LISTS)). `length` is whole pages, `valid_length` the
-    /// bytes of them that are the object's: less only at its end.
+    /// ([`object_flag::PAGE_LISTS`](super::pager_control::object_flag::PAGE_LISTS)).
     simpleroutine 2264 "pager_data_return_pages" data_return_pages [pages: Port<MOVE_SEND>] {
         control_id: u64, offset: u64, length: u64, valid_length: u64, generation: u64, flags: u32,
     };

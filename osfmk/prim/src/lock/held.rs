@@ -25,7 +25,8 @@ pub(crate) struct Held {
 }
 
 /// Capacity of a thread's stack of held ranks.
-pub(crate) const DEPTH: usize = 32;
+#[cfg(debug_assertions)]
+const DEPTH: usize = 32;
 #[cfg(debug_assertions)]
 const BASE: u8 = 0;
 

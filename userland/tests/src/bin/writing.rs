@@ -31,6 +31,7 @@ tests::program! {
     appending_goes_to_the_end,
     names_are_made_moved_and_removed,
     a_file_without_a_name_lives_while_it_is_open,
+    a_file_that_is_forgotten_keeps_its_size_and_bytes,
     what_is_wrong_has_its_errno,
     random_changes_agree_with_a_plain_array,
     what_was_synchronised_is_there_for_everybody,
@@ -417,6 +418,22 @@ fn random_changes_agree_with_a_plain_array() -> Outcome {
         "read again they differ"
     );
     fs::remove_file(&path("w-random")).context("unlink")
+}
+
+/// What the kernel knew of the file is gone: this is what the file system was told.
+fn a_file_that_is_forgotten_keeps_its_size_and_bytes() -> Outcome {
+    for size in [5, page() + 1, 3 * page()] {
+        let bytes: Vec<u8> = (0..size).map(|at| at as u8 | 1).collect();
+        let file = fresh("w-forgotten")?;
+        write_at(&file, &bytes, 0)?;
+        file.sync().context("fsync")?;
+        drop(file);
+        fs::purge().context("vfs_purge")?;
+        let found = fs::read(&path("w-forgotten")).context("read")?;
+        ensure_equal!(found.len(), bytes.len(), "bytes of the file");
+        ensure!(found == bytes, "the contents differ");
+    }
+    fs::remove_file(&path("w-forgotten")).context("unlink")
 }
 
 fn what_was_synchronised_is_there_for_everybody() -> Outcome {
