@@ -13,6 +13,10 @@ use super::report::{RowResult, figure};
 /// A row that has become slower by more than this part is a regression.
 const TOLERANCE: f64 = 0.015;
 
+/// And by more than this many instructions: less does not show in the table. A row that is the difference of two others
+/// can be nearly nothing.
+const RESOLUTION: f64 = 0.1;
+
 /// Earlier figures by name; `None` for a row that could not be measured then.
 pub(crate) type Before = BTreeMap<String, Option<f64>>;
 
@@ -68,7 +72,7 @@ pub(crate) fn compare(before: &Before, results: &[RowResult]) -> Comparison {
             }
             (Some(was), Ok(now)) => {
                 let change = (now - was) / was.max(f64::MIN_POSITIVE);
-                let slower = change > TOLERANCE;
+                let slower = change > TOLERANCE && now - was > RESOLUTION;
                 regressions += usize::from(slower);
                 let mark = if slower { "  REGRESSION" } else { "" };
                 format!(
@@ -113,6 +117,13 @@ mod tests {
             "{}",
             comparison.text
         );
+    }
+
+    #[test]
+    fn a_change_that_the_table_does_not_show_is_no_regression() {
+        let before = parse(r#"[{"name":"null_bsd_call","ours":0.10}]"#).unwrap();
+        let comparison = compare(&before, &now("row null_bsd_call call 120 1 1 1\n"));
+        assert_eq!(comparison.regressions, 0, "{}", comparison.text);
     }
 
     #[test]
