@@ -285,6 +285,12 @@ pub fn purge() -> Result<()> {
     unsafe { syscall::call(number::VFS_PURGE, &[]) }.map(|_| ())
 }
 
+/// Starts to write back everything that has changed.
+pub fn sync() {
+    // SAFETY: no memory is named. The call does not fail.
+    let _ = unsafe { syscall::call(number::SYNC, &[]) };
+}
+
 /// Waits until everything that has changed in the file system of `path` would survive its end.
 ///
 /// # Errors

@@ -42,6 +42,7 @@ const PROGRAMS: [(&str, &[(&str, &str)]); 3] = [
             ("hexdump", "bytes of a file"),
             ("ls mkdir rmdir", "directories"),
             ("sha256sum", "checksums, by mapping or `--read`"),
+            ("sync", "has changed files written back"),
         ],
     ),
     (
