@@ -91,6 +91,14 @@ impl Counts {
         })
     }
 
+    /// So many more elements of a zone are nobody's fault.
+    #[must_use]
+    pub fn with_more(mut self, zone: &str, elements: u64) -> Self {
+        let named = self.zones.iter_mut().filter(|(name, _)| name == zone);
+        named.for_each(|(_, count)| *count += elements);
+        self
+    }
+
     /// What there is more of now than at `before`, if anything.
     pub fn excess(&self, before: &Self) -> Option<String> {
         for (name, count) in &self.zones {
