@@ -76,8 +76,10 @@ pub(crate) fn run(workspace: &Workspace, tools: &Tools, selection: &Selection) -
     let mut page_sizes: Vec<_> = boots.iter().map(|boot| boot.page_size).collect();
     page_sizes.sort();
     page_sizes.dedup();
-    let files =
-        Builder::new(workspace, &tools.toolchain, Profile::Checked).boot_files(&page_sizes)?;
+    // The benchmark's rows are tested without the host's files, see there.
+    let files = Builder::new(workspace, &tools.toolchain, Profile::Checked)
+        .archiving("bench")
+        .boot_files(&page_sizes)?;
     let bench = Bench {
         tools,
         files: files.into_iter().collect(),

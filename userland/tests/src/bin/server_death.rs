@@ -136,7 +136,8 @@ fn users_of_a_killed_server_get_errors() -> Outcome {
     // The successor's heap need not have grown in the same steps.
     wait_for_files()?;
     let more = region::count(server()?)?.saturating_sub(own);
-    before.with_more("VM map entries", more).must_return()
+    let before = before.with_more("VM map entries", more);
+    before.with_more("vm objects", more).must_return()
 }
 
 /// Init starts the server again; what was open before is the same file still.
