@@ -132,9 +132,9 @@ fn users_of_a_killed_server_get_errors() -> Outcome {
         ensure_equal!(status, expected, "user {index}");
     }
     drop(words);
-    fs::purge().context("vfs_purge")?;
     // The successor's heap need not have grown in the same steps.
     wait_for_files()?;
+    fs::purge().context("vfs_purge")?;
     let more = region::count(server()?)?.saturating_sub(own);
     let before = before.with_more("VM map entries", more);
     before.with_more("vm objects", more).must_return()
