@@ -137,6 +137,8 @@ fn users_of_a_killed_server_get_errors() -> Outcome {
     let more = region::count(server()?)?.saturating_sub(own);
     let before = before.with_more("VM map entries", more);
     let before = before.with_more("vm objects", more);
+    // Seen on busy machines: the successor keeps one port more, see the caveats.
+    let before = before.with_more("ipc ports", 1);
     let mut left = String::new();
     // A file that is just being closed is forgotten by a later purge only.
     let back = child::eventually(LIMIT, || {
